@@ -13,6 +13,7 @@ const (
 	Tombstone Kind = "tombstone" // the bare id of a purged user or a deleted group
 	Token     Kind = "token"     // a bearer token's hash, in the SystemTenant
 	Tenant    Kind = "tenant"    // a tenant made at run time, in the SystemTenant
+	Sweep     Kind = "sweep"     // the mark of a finished sweep of a tenant, in the SystemTenant
 )
 
 // SystemTenant is the reserved tenant under which tokens and the registry of
