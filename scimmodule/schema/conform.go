@@ -134,9 +134,9 @@ func conformOne(a *Attribute, val attr.Value, path string) (attr.Value, error) {
 		b, ok = attr.ParseBool(val)
 		val, want = attr.OfBool(b), "true or false"
 	case Integer:
-		_, err := strconv.ParseInt(val.Text(), 10, 64)
+		n, err := strconv.ParseInt(val.Text(), 10, 64)
 		ok, want = (k == attr.Number || k == attr.String) && err == nil, "a whole number"
-		val = attr.OfNumber(val.Text())
+		val = attr.OfNumber(strconv.FormatInt(n, 10)) // "07" is no JSON number
 	case Decimal:
 		if k == attr.String {
 			d, err := attr.Decode([]byte(val.Text()), nil, attr.Limits{})

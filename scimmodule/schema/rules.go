@@ -9,10 +9,8 @@ import (
 // base schema, those of an extension that the resource has or must have, and
 // those that the operator requires. The error is a 400 invalidValue.
 func (v *View) CheckRequired(o *attr.Members) error {
-	for _, a := range v.Core {
-		if err := requireAttribute(o, Ref{Attr: a}); err != nil {
-			return err
-		}
+	if err := v.CheckIdentity(o); err != nil {
+		return err
 	}
 	for _, x := range v.Extensions {
 		e, present := o.Get(x.Schema.ID)
@@ -124,6 +122,17 @@ func (v *View) CheckImmutable(old, now *attr.Members) error {
 			if err := check(Ref{Extension: x.Schema.ID, Attr: a}); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// CheckIdentity demands only what the base schema requires: userName of a user,
+// displayName of a group. The error is a 400 invalidValue.
+func (v *View) CheckIdentity(o *attr.Members) error {
+	for _, a := range v.Core {
+		if err := requireAttribute(o, Ref{Attr: a}); err != nil {
+			return err
 		}
 	}
 	return nil

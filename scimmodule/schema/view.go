@@ -180,10 +180,11 @@ func (v *View) Keeps(name string) bool { return v.find(name) != nil }
 func (v *View) AsStored() bool { return !v.slow }
 
 // Unique returns the attributes of extensions whose values must be unique in
-// the tenant.
+// the tenant, those that the view does not keep included: a resource that was
+// stored under another list may have them.
 func (v *View) Unique() []Ref {
 	var refs []Ref
-	for _, x := range v.Extensions {
+	for _, x := range v.Type.Extensions {
 		for _, a := range x.Schema.Attributes {
 			if a.Uniqueness != NotUnique && a.Mutability != ReadOnly && !a.MultiValued && a.Type != Complex {
 				refs = append(refs, Ref{Extension: x.Schema.ID, Attr: a})

@@ -4,8 +4,9 @@ import "time"
 
 // Batch is one atomic commit. All preconditions are checked against the state
 // before the batch; if one fails, nothing is written. Within a batch a (kind,
-// id) occurs at most once in Put and Delete together, a key at most once in
-// each of its lists, and a group at most once in Members.
+// id) occurs at most once in Put and Delete together, a key at most once in Claim
+// and in Release, a (key, id) at most once in Index and Unindex, and a group at
+// most once in Members.
 type Batch struct {
 	// Time is the moment of the change; it becomes Modified of everything the
 	// batch changes. Millisecond resolution, required.

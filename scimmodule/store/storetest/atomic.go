@@ -6,8 +6,9 @@ import (
 
 // world is what makeWorld and the writes below touch.
 var world = probe{
-	keys: []store.Key{userName("a"), userName("b"), userName("c"), userName("d"), {Index: "k", Value: "v"}},
-	ids:  []string{"u1", "u2", "u3", "g1", "g2", "g3", "none"},
+	kinds: allKinds,
+	keys:  []store.Key{userName("a"), userName("b"), userName("c"), userName("d"), {Index: "k", Value: "v"}},
+	ids:   []string{"u1", "u2", "u3", "g1", "g2", "g3", "none"},
 }
 
 // makeWorld fills acme with a little of everything.

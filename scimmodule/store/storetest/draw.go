@@ -12,10 +12,9 @@ import (
 // pool is what random batches are made of. Ids are few, so that they meet.
 // The p's are never archived, so that they can be pending members.
 var pool = probe{
-	keys: []store.Key{
-		userName("a"), userName("b"), userName("\x00\xff"), {Index: "k", Value: "v"}, {Index: "k", Value: "{v}"},
-	},
-	ids: []string{"u1", "u2", "u3", "p1", "p2", "g1", "g2", "g3"},
+	kinds: []store.Kind{store.User, store.Group, store.Archived, store.Tombstone},
+	keys:  []store.Key{userName("a"), userName("\x00\xff"), {Index: "k", Value: "{v}"}},
+	ids:   []string{"u1", "u2", "u3", "p1", "p2", "g1", "g2", "g3"},
 }
 
 // firstBatch makes a start, so that what follows often fits.
@@ -26,7 +25,7 @@ func firstBatch() *store.Batch {
 			{Record: user("u1")}, {Record: user("u2")}, {Record: user("p1")}, {Record: group("g1")}, {Record: group("g2")},
 		},
 		Claim: []store.Claim{claim(userName("a"), "u1"), {Kind: store.Group, Key: userName("a"), ID: "g1"}},
-		Index: []store.Entry{entry(pool.keys[3], "u1"), entry(pool.keys[3], "u2")},
+		Index: []store.Entry{entry(pool.keys[2], "u1"), entry(pool.keys[2], "u2")},
 		Members: []store.MemberChange{
 			{Group: "g1", Add: []store.Member{userMember("u1"), userMember("u2"), groupMember("g2")}},
 			{Group: "g2", Add: []store.Member{userMember("u1")}},

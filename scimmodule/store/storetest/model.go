@@ -35,7 +35,7 @@ func testModel(t *testing.T, c Config) {
 		}
 		m.now = takeDump(t.Context(), t, m.model, m.tenant, pool)
 		m.apply(firstBatch())
-		for range rapid.IntRange(1, 12).Draw(rt, "length") {
+		for range rapid.IntRange(1, 8).Draw(rt, "length") {
 			if rapid.IntRange(0, 19).Draw(rt, "redact") == 0 {
 				m.redact()
 			}

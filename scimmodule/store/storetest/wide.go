@@ -13,7 +13,9 @@ import (
 
 func testTenants(e *env) {
 	tenants := []string{"acme", "acme2", "acme-2", "ac", "a", "0", strings.Repeat("x", 63), store.SystemTenant}
-	p := probe{keys: []store.Key{userName("a"), userName("acme"), {Index: "k", Value: "v"}}, ids: []string{"u1", "g1", "p1"}}
+	p := probe{
+		kinds: allKinds, keys: []store.Key{userName("a"), userName("acme"), {Index: "k", Value: "v"}}, ids: []string{"u1", "g1", "p1"},
+	}
 	commit := func(tenant string, b *store.Batch) store.Result {
 		e.Helper()
 		b.Time, b.Actor = e.now(), tenant

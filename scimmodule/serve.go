@@ -1,0 +1,170 @@
+package scimmodule
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/caddy-scim/caddy-scim/scimmodule/directory"
+	"github.com/caddy-scim/caddy-scim/scimmodule/schema"
+	"github.com/caddy-scim/caddy-scim/scimmodule/scimerr"
+	"github.com/caddy-scim/caddy-scim/scimmodule/store"
+)
+
+// exchange is one request on its way through the service.
+type exchange struct {
+	*Service
+	w    http.ResponseWriter
+	r    *http.Request
+	base string // public address of the endpoint, without a slash at its end
+
+	who     principal
+	dir     *directory.Directory
+	dropped schema.Dropped
+	created int // users created from members
+
+	operation, resourceType string // for logs and metrics
+	status                  int    // as it was sent
+}
+
+// Serve answers one SCIM request. The path is what follows the base path ("" or
+// "/Users/…"), and base the public address of the base path without a slash at
+// its end, from which locations are made.
+func (s *Service) Serve(w http.ResponseWriter, r *http.Request, path, base string) {
+	x := &exchange{Service: s, w: w, r: r, base: base, operation: "other"}
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				x.done(start)
+				panic(p)
+			}
+			x.fail(&panicError{p, debug.Stack()})
+		}
+		x.done(start)
+	}()
+	if err := x.answer(path); err != nil {
+		x.fail(err)
+	}
+}
+
+// panicError is a programming error that a request ran into.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (*panicError) Error() string { return "panic while serving a SCIM request" }
+
+// answer authenticates before it looks at anything else.
+func (x *exchange) answer(path string) error {
+	who, err := x.authenticate(x.r)
+	if err != nil {
+		return err
+	}
+	x.who, x.dir = who, x.directory(who.tenant)
+	return x.route(segments(path))
+}
+
+// segments splits a path; double slashes and one at the end do not count.
+func segments(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+}
+
+// done tells the log and the metrics of the finished request: no values, no ids.
+func (x *exchange) done(start time.Time) {
+	d := time.Since(start)
+	if x.observer != nil {
+		x.observer.Request(x.operation, x.resourceType, x.status, d)
+	}
+	var names []string
+	for name, n := range x.dropped.All() {
+		names = append(names, name)
+		if x.observer != nil {
+			label := name
+			if !n.Known {
+				label = "other"
+			}
+			x.observer.Dropped(label, n.Count)
+		}
+	}
+	level := slog.LevelDebug
+	switch {
+	case x.status >= 500:
+		level = slog.LevelError
+	case x.status >= 400:
+		level = slog.LevelWarn
+	case x.operation != "read" && x.operation != "query" && x.operation != "discovery":
+		level = slog.LevelInfo
+	}
+	ctx := context.WithoutCancel(x.r.Context())
+	if !x.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("operation", x.operation),
+		slog.String("resource_type", x.resourceType),
+		slog.Int("status", x.status),
+		slog.String("tenant", x.who.tenant),
+		slog.String("token", x.who.token),
+		slog.Duration("duration", d),
+	}
+	if len(names) > 0 {
+		attrs = append(attrs, slog.Any("dropped", names))
+	}
+	x.log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// fail answers with an error (RFC 7644 §3.12). What is not meant for a client is
+// a 500 with an id that is in the log. Once the answer has begun, all that can
+// still be done is to break it off, so that it cannot be taken for whole.
+func (x *exchange) fail(err error) {
+	e := x.clientError(err)
+	if x.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	h := x.w.Header()
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", challenge(x.r))
+	case e.RetryAfter > 0:
+		h.Set("Retry-After", itoa(e.RetryAfter))
+	}
+	x.send(e.Status, appendError(nil, e))
+}
+
+// clientError returns the error that the client gets.
+func (x *exchange) clientError(err error) *scimerr.Error {
+	var e *scimerr.Error
+	if errors.As(err, &e) {
+		if e.Status >= 500 {
+			x.log.LogAttrs(x.r.Context(), slog.LevelError, "request failed", slog.Any("error", cause(e)))
+		}
+		return e
+	}
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return x.clientError(scimerr.Unavailable(5, err, "The store cannot be reached. Send the request again later."))
+	}
+	id := rand.Text()[:10]
+	attrs := []slog.Attr{slog.String("error_id", id), slog.String("operation", x.operation)}
+	var p *panicError
+	if errors.As(err, &p) {
+		// The panic's value may hold data; its stack holds none.
+		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	}
+	attrs = append(attrs, slog.Any("error", err))
+	x.log.LogAttrs(x.r.Context(), slog.LevelError, "unexpected error", attrs...)
+	return scimerr.New(http.StatusInternalServerError, scimerr.None, "Something unexpected went wrong on the server. Its log has the details under the id %s.", id)
+}
+
+func cause(e *scimerr.Error) error {
+	if e.Cause != nil {
+		return e.Cause
+	}
+	return e
+}
