@@ -93,8 +93,10 @@ func (d *Directory) ReplaceGroup(ctx context.Context, c Call, id string, o *attr
 // precondition: else nothing but the members is read or written.
 func (d *Directory) PatchGroup(ctx context.Context, c Call, id string, ops []patch.Operation, l attr.Limits) (store.Record, error) {
 	v := d.set.Views.Group
+	dropped := c.Dropped
 	if c.Match == nil && len(ops) > 0 && membersOnly(ops) {
-		res, err := patch.Apply(v, &attr.Members{}, ops, c.Dropped, l)
+		res, err := patch.Apply(v, &attr.Members{}, ops, dropped, l)
+		dropped = nil
 		if err != nil {
 			return store.Record{}, err
 		}
@@ -102,7 +104,6 @@ func (d *Directory) PatchGroup(ctx context.Context, c Call, id string, ops []pat
 			return d.changeMembers(ctx, c, id, res.Members)
 		}
 	}
-	dropped := c.Dropped
 	return d.changeGroup(ctx, c, id, func(was loaded) (*attr.Members, []patch.MemberEdit, error) {
 		now := was.attrs.Clone()
 		res, err := patch.Apply(v, now, ops, dropped, l)

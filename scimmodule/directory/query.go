@@ -171,7 +171,7 @@ func (d *Directory) selectKind(ctx context.Context, s selection, p page) (Answer
 	if s.filter == nil {
 		return d.slice(ctx, store.Query{Kind: s.kind}, p)
 	}
-	if eq, ok := s.index(d); ok && eq.key != nil && !eq.unique && s.filter.Exact() {
+	if eq, ok := s.index(d); ok && eq.exact && s.filter.Exact() {
 		return d.slice(ctx, store.Query{Kind: s.kind, Key: eq.key}, p)
 	}
 	var a Answer

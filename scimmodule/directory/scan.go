@@ -19,6 +19,7 @@ type access struct {
 	id     string     // the one id
 	key    *store.Key // an index
 	unique bool       // key is unique
+	exact  bool       // the index holds what the allow list of today keeps, and no more
 	edges  *store.EdgeQuery
 }
 
@@ -35,8 +36,8 @@ func (s selection) index(d *Directory) (best access, ok bool) {
 }
 
 func (d *Directory) access(k store.Kind, e filter.Equality) (access, bool) {
-	key := func(rank int, key store.Key, unique bool) (access, bool) {
-		return access{rank: rank, key: &key, unique: unique}, true
+	listed := func(rank int, key store.Key, exact bool) (access, bool) {
+		return access{rank: rank, key: &key, exact: exact}, true
 	}
 	switch {
 	case e.Value == "":
@@ -44,13 +45,15 @@ func (d *Directory) access(k store.Kind, e filter.Equality) (access, bool) {
 	case e.Name == "id":
 		return access{id: e.Value}, true
 	case e.Name == "userName" && k == store.User:
-		return key(1, folded(byUserName, e.Value), true)
+		key := folded(byUserName, e.Value)
+		return access{rank: 1, key: &key, unique: true}, true
 	case e.Name == "externalId":
-		return key(2, exact(byExternalID, e.Value), false)
+		return listed(2, exact(byExternalID, e.Value), true)
 	case e.Name == "displayName" && k == store.Group:
-		return key(2, folded(byDisplayName, e.Value), false)
+		return listed(2, folded(byDisplayName, e.Value), true)
 	case e.Name == "emails.value" && k == store.User:
-		return key(3, folded(byEmail, e.Value), false)
+		// Until a sweep, the addresses of an earlier, wider list are there too.
+		return listed(3, folded(byEmail, e.Value), false)
 	case e.Name == "members.value" && k == store.Group:
 		return access{rank: 4, edges: &store.EdgeQuery{Member: e.Value}}, true
 	case e.Name == "groups.value" && k == store.User:

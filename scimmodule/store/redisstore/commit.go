@@ -2,9 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"crypto/sha1"
 	_ "embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,13 +18,7 @@ import (
 //go:embed commit.lua
 var commitSource string
 
-var commitSHA = sha1Hex(commitSource)
-
-// sha1Hex is the name that Redis gives a script.
-func sha1Hex(source string) string {
-	sum := sha1.Sum([]byte(source))
-	return hex.EncodeToString(sum[:])
-}
+var commitSHA = redis.NewScript(commitSource).Hash()
 
 // Commit implements store.Store. A batch of more than 250,000 Redis keys or
 // 64 MiB is store.ErrTooLarge.
