@@ -133,8 +133,9 @@ func (d *Directory) settle(v *schema.View, c Call, o *attr.Members) {
 	if id == "" {
 		return
 	}
-	if r.Attr.Find("$ref") != nil && !strings.HasSuffix(m.Object().Text("$ref"), "/"+id) {
-		// Relative, as in RFC 7643 §8.3, so that it holds at any address.
+	if r.Attr.Find("$ref") != nil {
+		// Relative, as in RFC 7643 §8.3, so that it holds at any address;
+		// what a client says of it may be an address of its own.
 		m.Object().Set("$ref", attr.Of("../Users/"+id))
 	}
 }

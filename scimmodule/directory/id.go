@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,11 +35,27 @@ func ValidID(s string) bool {
 // misread.
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-// newID returns 26 characters: the time in milliseconds, so that resources list
-// in the order of their creation, and 80 random bits.
+// lastID is the highest beginning of an id that this process has given.
+var lastID atomic.Uint64
+
+// newID returns 26 characters: the time in milliseconds and a count within it,
+// so that resources list in the order in which a process created them, and 64
+// random bits.
 func newID(now time.Time) string {
+	var head uint64
+	for given := false; !given; {
+		last := lastID.Load()
+		head = max(last+1, uint64(now.UnixMilli())<<16)
+		given = lastID.CompareAndSwap(last, head)
+	}
 	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
-	_, _ = rand.Read(b[6:]) // crypto/rand.Read never returns an error
+	binary.BigEndian.PutUint64(b[:8], head)
+	_, _ = rand.Read(b[8:]) // crypto/rand.Read never returns an error
 	return idEncoding.EncodeToString(b[:])
+}
+
+// ownForm tells whether an id has the form of newID: others are a client's.
+func ownForm(id string) bool {
+	b, err := idEncoding.DecodeString(id)
+	return err == nil && len(b) == 16
 }

@@ -1,13 +1,14 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/patch"
-	"github.com/caddy-scim/caddy-scim/scimmodule/scimerr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 )
 
@@ -87,6 +88,9 @@ type edit struct {
 // requests do.
 func (d *Directory) plan(ctx context.Context, c Call, group string, edits []patch.MemberEdit) (e edit, exact bool, err error) {
 	exact = !commutes(edits)
+	if edits, err = d.byOwnID(ctx, c, edits); err != nil {
+		return e, exact, err
+	}
 	e.names = map[string]named{}
 	before := map[string]store.Member{}
 	if exact && group != "" {
@@ -156,6 +160,59 @@ func (d *Directory) plan(ctx context.Context, c Call, group string, edits []patc
 		}
 	}
 	return e, exact, nil
+}
+
+// byOwnID puts ids in the place of userNames: where a member may be created from
+// its value, a value that is no id and is a live user's userName means that user.
+func (d *Directory) byOwnID(ctx context.Context, c Call, edits []patch.MemberEdit) ([]patch.MemberEdit, error) {
+	if d.set.Members != MembersCreate {
+		return edits, nil
+	}
+	var foreign, ids []string
+	for _, m := range edits {
+		for _, v := range m.Values {
+			if n, ok := readMember(v, c.Base); ok && !ownForm(n.ID) {
+				foreign = append(foreign, n.ID)
+				if ValidID(n.ID) {
+					ids = append(ids, n.ID)
+				}
+			}
+		}
+	}
+	if len(foreign) == 0 {
+		return edits, nil
+	}
+	rs, err := d.store.Get(ctx, d.tenant, store.User, ids...)
+	if err != nil {
+		return nil, err
+	}
+	id := map[string]string{}
+	for _, r := range rs {
+		id[r.ID] = r.ID
+	}
+	for _, name := range foreign {
+		if id[name] != "" {
+			continue
+		}
+		holder, err := d.store.Lookup(ctx, d.tenant, store.User, folded(byUserName, name))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		id[name] = cmp.Or(holder, name)
+	}
+	out := slices.Clone(edits)
+	for i, m := range out {
+		out[i].Values = slices.Clone(m.Values)
+		for j, v := range m.Values {
+			n, ok := readMember(v, c.Base)
+			if own := id[n.ID]; ok && own != "" && own != n.ID {
+				o := v.Object().Clone()
+				o.Set("value", attr.Of(own))
+				out[i].Values[j] = attr.OfObject(o)
+			}
+		}
+	}
+	return out, nil
 }
 
 // memberValue is a member as SCIM shows it.
@@ -249,134 +306,4 @@ func (d *Directory) withMembers(ctx context.Context, c Call, build func(unknown 
 			return res, b, err
 		}
 	}
-}
-
-// identify decides what becomes of members whom the store did not find as what
-// the request took them for: found exist, or are created by the batch, and
-// pending are linked all the same.
-func (d *Directory) identify(ctx context.Context, c Call, b *store.Batch, strangers []named) (found, pending []store.Member, err error) {
-	if len(strangers) == 0 {
-		return nil, nil, nil
-	}
-	known, err := d.classify(ctx, strangers)
-	if err != nil {
-		return nil, nil, err
-	}
-	var refused []string
-	created := map[string]string{} // userName to id, within this request
-	for _, m := range strangers {
-		switch kind := known[m.ID]; {
-		case kind == store.User || kind == store.Group:
-			found = append(found, store.Member{ID: m.ID, Kind: kind})
-		case d.set.Members == MembersReject:
-			refused = append(refused, clipID(m.ID))
-		case kind == "" && ValidID(m.ID) && d.set.Members == MembersPending:
-			pending = append(pending, m.Member)
-		case kind == "" && ValidID(m.ID) && d.set.Members == MembersCreate && m.Kind == store.User:
-			id, err := d.provisional(ctx, b, m, created)
-			if err != nil {
-				return nil, nil, err
-			}
-			found = append(found, store.Member{ID: id, Kind: store.User})
-		default:
-			d.set.Views.Group.Drop(c.Dropped, "members")
-		}
-	}
-	if len(refused) > 0 {
-		more := ""
-		if n := len(refused) - 20; n > 0 {
-			refused, more = refused[:20], " and others"
-		}
-		return nil, nil, scimerr.BadRequest(scimerr.InvalidValue, "These members do not exist: %s%s. Provision the users first, then their membership.", strings.Join(refused, ", "), more)
-	}
-	n := creations(b)
-	if c.Created != nil {
-		n += *c.Created
-	}
-	if n > d.set.MaxCreations {
-		return nil, nil, scimerr.New(413, scimerr.None, "The request names %d members who do not exist; at most %d are created at once. Send the members in several requests.", n, d.set.MaxCreations)
-	}
-	return found, pending, nil
-}
-
-// creations counts the provisional users in a batch.
-func creations(b *store.Batch) int {
-	n := 0
-	for _, p := range b.Put {
-		if p.Record.Provisional {
-			n++
-		}
-	}
-	return n
-}
-
-func clipID(id string) string {
-	if len(id) > maxID {
-		return strings.ToValidUTF8(id[:maxID], "") + "…"
-	}
-	return id
-}
-
-// classify tells what ids belong to: a live user, a group, an archived user or a
-// tombstone. Ids that are none of these are left out.
-func (d *Directory) classify(ctx context.Context, ms []named) (map[string]store.Kind, error) {
-	kinds := map[string]store.Kind{}
-	for _, k := range []store.Kind{store.User, store.Group, store.Archived, store.Tombstone} {
-		var ids []string
-		for _, m := range ms {
-			if kinds[m.ID] == "" && ValidID(m.ID) {
-				ids = append(ids, m.ID)
-			}
-		}
-		if len(ids) == 0 {
-			break
-		}
-		rs, err := d.store.Get(ctx, d.tenant, k, ids...)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rs {
-			kinds[r.ID] = k
-		}
-	}
-	return kinds, nil
-}
-
-// provisional adds to the batch a user who is only known as a member, under the
-// member's value as id, and returns the id to link: that of a live user where
-// the value is that user's userName.
-func (d *Directory) provisional(ctx context.Context, b *store.Batch, m named, created map[string]string) (string, error) {
-	holder := func(userName string) (string, error) {
-		if id, ok := created[attr.Fold(userName)]; ok {
-			return id, nil
-		}
-		id, err := d.store.Lookup(ctx, d.tenant, store.User, folded(byUserName, userName))
-		if errors.Is(err, store.ErrNotFound) {
-			return "", nil
-		}
-		return id, err
-	}
-	if id, err := holder(m.ID); id != "" || err != nil {
-		return id, err
-	}
-	name := m.ID
-	o := attr.NewObject(attr.Member{Name: "userName", Value: attr.Of(m.userName)})
-	if m.userName != "" && checkNames(o) == nil {
-		id, err := holder(m.userName)
-		if err != nil {
-			return "", err
-		}
-		if id == "" {
-			name = m.userName
-		}
-	}
-	o.Set("userName", attr.Of(name))
-	o.Set("active", attr.OfBool(true))
-	created[attr.Fold(name)] = m.ID
-	r := d.record(store.User, m.ID, o)
-	r.Provisional = true
-	b.Put = append(b.Put, store.Put{Record: r})
-	b.Require = append(b.Require, neverUsed(m.ID)...)
-	b.Events = append(b.Events, store.Event{Type: store.UserCreated, Kind: store.User, ID: m.ID, Changed: []string{"userName", "active"}})
-	return m.ID, d.reindex(ctx, b, store.User, m.ID, keySet{}, d.keysOf(store.User, o))
 }

@@ -178,6 +178,9 @@ func (d *Directory) resource(ctx context.Context, s selection, r store.Record) (
 	if s.filter == nil {
 		return o, nil
 	}
+	if _, said := o.Get("active"); r.Kind == store.User && !said && s.filter.Uses("active") {
+		o.Set("active", attr.OfBool(true)) // what its absence means
+	}
 	if s.filter.Uses("schemas") {
 		o.Set("schemas", attr.OfStrings(schemasOf(d.View(r.Kind), o)...))
 	}
