@@ -224,3 +224,20 @@ func TestPendingMemberIsLinked(t *testing.T) {
 		s.WantMembers(t, second)
 	})
 }
+
+// A member whose value is a live user's userName is that user, in every request.
+func TestMemberNamedByUserName(t *testing.T) {
+	e2e.ForEachStore(t, everything, func(t *testing.T, s *e2e.Server) {
+		u := s.CreateUser(t, "bob@x")
+		g := s.CreateGroup(t, "G", "bob@x")
+		s.WantMembers(t, g, u)
+		s.Do(t, "PUT", "/Groups/"+g, M{"displayName": "G", "members": A{M{"value": "BOB@x"}}}).Want(t, 200)
+		s.WantMembers(t, g, u)
+		s.Patch(t, "/Groups/"+g, e2e.Op("remove", `members[value eq "bob@x"]`, nil)).Want(t, 204)
+		s.WantMembers(t, g)
+		s.Patch(t, "/Groups/"+g, e2e.Op("add", "members", A{M{"value": "bob@x"}, M{"value": u}})).Want(t, 204)
+		s.WantMembers(t, g, u)
+		s.Patch(t, "/Groups/"+g, e2e.Op("remove", "members", A{M{"value": "bob@x"}})).Want(t, 204)
+		s.WantMembers(t, g)
+	})
+}
