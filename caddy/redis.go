@@ -113,6 +113,7 @@ func (s *RedisStore) Source(log store.LogLimit) (Source, error) {
 	// the old one: everything is part of the identity.
 	id := opt
 	id.TLS, id.Logger = nil, nil
+	//nolint:staticcheck // SA1026: TLS and Logger, which have no JSON form, are nil here.
 	text, err := json.Marshal(struct {
 		Options redisstore.Options
 		TLS     *RedisTLS

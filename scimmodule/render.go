@@ -20,7 +20,7 @@ func (x *exchange) appendResource(s *stream, r store.Record, p projection) error
 	} else {
 		o, err := attr.DecodeObject(r.Body, nil, attr.Limits{Depth: 32, String: 64 << 20, Elements: 1 << 20})
 		if err != nil {
-			return fmt.Errorf("stored %s %s is damaged: %w", r.Kind, r.ID, err)
+			return fmt.Errorf("stored %s %s is damaged: %s", r.Kind, r.ID, err.Error())
 		}
 		s.buf = p.apply(v, o).Append(s.buf)
 		s.buf = s.buf[:len(s.buf)-1]

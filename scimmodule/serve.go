@@ -40,7 +40,7 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, path, base strin
 	start := time.Now()
 	defer func() {
 		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				x.done(start)
 				panic(p)
 			}
@@ -95,7 +95,7 @@ func (x *exchange) done(start time.Time) {
 	}
 	level := slog.LevelDebug
 	switch {
-	case x.status >= 500:
+	case x.status == http.StatusInternalServerError:
 		level = slog.LevelError
 	case x.status >= 400:
 		level = slog.LevelWarn
@@ -142,8 +142,8 @@ func (x *exchange) fail(err error) {
 func (x *exchange) clientError(err error) *scimerr.Error {
 	var e *scimerr.Error
 	if errors.As(err, &e) {
-		if e.Status >= 500 {
-			x.log.LogAttrs(x.r.Context(), slog.LevelError, "request failed", slog.Any("error", cause(e)))
+		if e.Cause != nil && e.Status >= 500 {
+			x.log.LogAttrs(x.r.Context(), slog.LevelError, "request failed", slog.Any("error", e.Cause))
 		}
 		return e
 	}
@@ -160,11 +160,4 @@ func (x *exchange) clientError(err error) *scimerr.Error {
 	attrs = append(attrs, slog.Any("error", err))
 	x.log.LogAttrs(x.r.Context(), slog.LevelError, "unexpected error", attrs...)
 	return scimerr.New(http.StatusInternalServerError, scimerr.None, "Something unexpected went wrong on the server. Its log has the details under the id %s.", id)
-}
-
-func cause(e *scimerr.Error) error {
-	if e.Cause != nil {
-		return e.Cause
-	}
-	return e
 }

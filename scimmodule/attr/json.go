@@ -113,7 +113,7 @@ func withArticle(k Kind) string {
 }
 
 func (d *decoder) end() error {
-	if _, err := d.ReadToken(); err != io.EOF {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return scimerr.BadRequest(scimerr.InvalidSyntax, "The JSON value is followed by more data.")
 	}
 	return nil

@@ -54,7 +54,7 @@ type loaded struct {
 func (d *Directory) load(r store.Record) (loaded, error) {
 	o, err := attr.DecodeObject(r.Body, nil, storedLimits)
 	if err != nil {
-		return loaded{}, fmt.Errorf("stored %s %s is damaged: %w", r.Kind, r.ID, err)
+		return loaded{}, fmt.Errorf("stored %s %s is damaged: %s", r.Kind, r.ID, err.Error())
 	}
 	o.Delete("schemas")
 	o.Delete("id")

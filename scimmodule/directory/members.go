@@ -74,8 +74,6 @@ func isAddress(s string) bool {
 // edit is what a request wants of a group's members, in the order of its
 // operations.
 type edit struct {
-	// replace says that the members are to be those of add and no others.
-	replace bool
 	// names holds what the request said of the members to add, by id.
 	names  map[string]named
 	add    []string

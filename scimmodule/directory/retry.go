@@ -21,6 +21,7 @@ func (d *Directory) retry(ctx context.Context, key string, f func() error) error
 	var err error
 	for n := range attempts {
 		if n > 0 {
+			//nolint:gosec // G404: the jitter of a wait needs no secrecy.
 			wait := time.Duration(rand.Int64N(int64(time.Millisecond) << min(n, 6)))
 			select {
 			case <-ctx.Done():

@@ -124,7 +124,8 @@ func conformOne(a *Attribute, val attr.Value, path string) (attr.Value, error) {
 	if a.Type == Complex {
 		return conformComplex(a, val, path)
 	}
-	ok, want := true, ""
+	var ok bool
+	var want string
 	switch k := val.Kind(); a.Type {
 	case Boolean:
 		if k == attr.String && val.Text() == "" {

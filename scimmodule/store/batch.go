@@ -25,7 +25,7 @@ type Batch struct {
 	Events  []Event
 }
 
-// Any, as the Version of a Require or Expect, stands for every version: the
+// Any stands, as the Version of a Require or an Expect, for every version: the
 // record must exist. 0 stands for a record that must not exist.
 const Any = ^uint64(0)
 

@@ -100,7 +100,7 @@ func (c *Caddy) start(awaitStore bool) error {
 	c.proc = p
 	ready := poll(60*time.Second, func() bool { return !p.alive() || c.answers(awaitStore) })
 	if !p.alive() {
-		return fmt.Errorf("caddy-scim ended at its start (%v):\n%s", p.err, c.tailOutput())
+		return fmt.Errorf("caddy-scim ended at its start (%w):\n%s", p.err, c.tailOutput())
 	}
 	if !ready {
 		return fmt.Errorf("caddy-scim does not get ready:\n%s", c.tailOutput())

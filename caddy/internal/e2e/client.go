@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -152,9 +153,7 @@ func (c *Client) Patch(t testing.TB, path string, ops ...M) *Response {
 func UserBody(userName string, more ...M) M {
 	u := M{"schemas": A{UserURN}, "userName": userName}
 	for _, m := range more {
-		for k, v := range m {
-			u[k] = v
-		}
+		maps.Copy(u, m)
 	}
 	return u
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -123,7 +124,7 @@ func (r *Redis) Restart(t testing.TB) {
 func (r *Redis) Do(t testing.TB, args ...any) any {
 	t.Helper()
 	reply, err := r.client.Do(context.Background(), args...).Result()
-	if err != nil && err != redis.Nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		t.Fatalf("redis %v: %v", args, err)
 	}
 	return reply

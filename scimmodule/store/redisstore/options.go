@@ -158,7 +158,7 @@ func (o *Options) complete() error {
 	}
 	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
 	if len(o.Prefix) > 64 || !only(o.Prefix, "._-:") {
-		return errors.New("the prefix may have at most 64 letters, digits and any of . _ - :")
+		return errors.New("the prefix may have at most 64 characters: letters, digits, dots, underscores, hyphens and colons")
 	}
 	o.DialTimeout = cmp.Or(o.DialTimeout, time.Second)
 	o.ReadTimeout = cmp.Or(o.ReadTimeout, time.Second)
