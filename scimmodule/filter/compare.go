@@ -3,6 +3,7 @@ package filter
 import (
 	"cmp"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -226,12 +227,7 @@ func present(v attr.Value) bool {
 	case attr.String:
 		return v.Text() != ""
 	case attr.Array:
-		for _, e := range v.List() {
-			if present(e) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(v.List(), present)
 	case attr.Object:
 		for _, e := range v.Object().All() {
 			if present(e) {
