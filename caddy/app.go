@@ -104,8 +104,27 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.store = newMeasured(a.handle)
 	options.Store = a.store
-	a.service, err = scimmodule.New(options)
-	return err
+	if a.service, err = scimmodule.New(options); err != nil {
+		return err
+	}
+	if caddy.ActiveContext().Context == nil {
+		return nil
+	}
+	// Caddy starts apps in any order: at a reload, the new configuration's sites
+	// may answer before Start finds that the store cannot be opened. Then
+	// requests would be lost to a configuration that is refused.
+	return a.openStore(ctx)
+}
+
+// openStore opens the store. A file that is locked, or a bad path, is an error;
+// Redis being away is not.
+func (a *App) openStore(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if _, err := a.handle.open(ctx); err != nil {
+		return fmt.Errorf("opening the %s store: %w", a.handle.src.Driver, err)
+	}
+	return nil
 }
 
 // options are those of the service, but for the store.
@@ -170,10 +189,8 @@ func (a *App) source(ctx caddy.Context) (Source, error) {
 // Start implements caddy.App. It opens the store: a file that is locked, or a
 // bad path, refuses the configuration. Redis being away does not.
 func (a *App) Start() error {
-	ctx, cancel := context.WithTimeout(a.ctx, openTimeout)
-	defer cancel()
-	if _, err := a.handle.open(ctx); err != nil {
-		return fmt.Errorf("opening the %s store: %w", a.handle.src.Driver, err)
+	if err := a.openStore(a.ctx); err != nil {
+		return err
 	}
 	warnOfAccessLogs(a.ctx, a.logger)
 

@@ -63,12 +63,23 @@ func (h *handle) open(ctx context.Context) (store.Store, error) {
 		return nil, errClosed
 	}
 	defer h.release()
+	if h.abandoned() {
+		return nil, errClosed
+	}
 	s, err := h.src.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	h.current.Store(&s)
 	return s, nil
+}
+
+// abandoned tells whether no configuration has the handle any more. A late request
+// must not open a database that a refused configuration named.
+func (h *handle) abandoned() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.refs == 0
 }
 
 // use keeps the store open until release is called. It is false, and nothing is

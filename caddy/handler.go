@@ -35,7 +35,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	path, ours := strings.CutPrefix(r.URL.Path, h.app.basePath)
-	if !ours || path != "" && path[0] != '/' {
+	// A base path in escapes is not ours either: what redacts the access log
+	// would not see it.
+	if !ours || path != "" && path[0] != '/' || !strings.HasPrefix(r.URL.EscapedPath(), h.app.basePath) {
 		return next.ServeHTTP(w, r)
 	}
 	if path == "/" {

@@ -47,7 +47,7 @@ type RedisStore struct {
 
 	// How long to wait for a connection. Default: 1s.
 	DialTimeout caddy.Duration `json:"dial_timeout,omitempty"`
-	// How long a read may take. Default: 1s.
+	// How long a read may take. Default: 800ms.
 	ReadTimeout caddy.Duration `json:"read_timeout,omitempty"`
 	// How long a commit may take. Default: 3s.
 	WriteTimeout caddy.Duration `json:"write_timeout,omitempty"`

@@ -76,6 +76,7 @@ func challenge(r *http.Request) string {
 func (s *Service) verdict(ctx context.Context, h token.Hash) (verdict, error) {
 	s.mu.RLock()
 	v, ok := s.verdicts[h]
+	revoked := s.revoked
 	s.mu.RUnlock()
 	if ok && time.Now().Before(v.until) {
 		return v, nil
@@ -88,6 +89,9 @@ func (s *Service) verdict(ctx context.Context, h token.Hash) (verdict, error) {
 	v.until = until
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.revoked != revoked {
+		return v, nil // a token was revoked since the store was asked: ask again next time
+	}
 	if len(s.verdicts) >= maxVerdicts {
 		clear(s.verdicts)
 	}
@@ -120,5 +124,6 @@ func (s *Service) ask(ctx context.Context, h token.Hash) (verdict, error) {
 func (s *Service) forgetVerdicts() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.revoked++
 	clear(s.verdicts)
 }

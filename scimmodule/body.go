@@ -4,7 +4,6 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"strings"
 
@@ -60,8 +59,8 @@ func acceptable(contentType string) error {
 	if contentType == "" {
 		return nil
 	}
-	t, _, err := mime.ParseMediaType(contentType)
-	if err == nil && (t == "application/scim+json" || t == "application/json") {
+	t, _, _ := strings.Cut(contentType, ";")
+	if t = strings.ToLower(strings.TrimSpace(t)); t == "application/scim+json" || t == "application/json" {
 		return nil
 	}
 	return scimerr.New(http.StatusUnsupportedMediaType, scimerr.None, "The body has to be of type application/scim+json or application/json.")

@@ -2,6 +2,7 @@ package scimmodule
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -47,6 +48,10 @@ type bulkRun struct {
 	byID     map[string]*bulkOperation // those that create, by bulkId
 	failures int
 	limit    int // failOnErrors; 0 for none
+	// away is the error of an operation that found the store away: further ones
+	// would each wait for it.
+	away      *scimerr.Error
+	succeeded bool
 }
 
 // bulk runs a bulk request: each operation is atomic, the whole is not. An
@@ -68,6 +73,9 @@ func (x *exchange) bulk() error {
 			break
 		}
 		run.do(x.r.Context(), op)
+	}
+	if run.away != nil && !run.succeeded {
+		return run.away
 	}
 	x.send(http.StatusOK, run.response())
 	return nil
@@ -142,12 +150,19 @@ func (b *bulkRun) do(ctx context.Context, op *bulkOperation) {
 		return
 	}
 	op.state = running
-	err := b.perform(ctx, op)
+	var err error = b.away
+	if b.away == nil {
+		err = b.perform(ctx, op)
+	}
 	op.state = done
 	if err == nil {
+		b.succeeded = true
 		return
 	}
 	op.result.err = b.x.clientError(err)
+	if errors.Is(op.result.err.Cause, store.ErrUnavailable) || errors.Is(op.result.err.Cause, store.ErrUncertain) {
+		b.away = scimerr.Unavailable(op.result.err.RetryAfter, nil, "%s", op.result.err.Detail)
+	}
 	op.result.status = op.result.err.Status
 	b.failures++
 }
@@ -161,6 +176,9 @@ func (b *bulkRun) perform(ctx context.Context, op *bulkOperation) error {
 	}
 	if err := b.resolve(ctx, op); err != nil {
 		return err
+	}
+	if op.method != http.MethodPost {
+		op.result.location = b.x.base + b.x.dir.View(op.kind).Type.Endpoint + "/" + op.id
 	}
 	var r store.Record
 	var err error

@@ -1,6 +1,8 @@
 package scimmodule
 
 import (
+	"errors"
+
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/filter"
 )
@@ -21,6 +23,17 @@ type Limits struct {
 	DefaultPage         int   // resources in an answer that asks for no count; default 100
 	Page                int   // resources in one answer; default 200
 	ScanBudget          int   // records that a query without an index looks at; default 50,000
+}
+
+// check refuses limits that are negative.
+func (l Limits) check() error {
+	for _, n := range []int{int(min(l.Body, 0)), l.Depth, l.StringBytes, l.PatchOperations, l.BulkOperations, l.MembersPerRequest, l.CreationsPerRequest,
+		l.FilterBytes, l.FilterDepth, l.FilterTerms, l.DefaultPage, l.Page, l.ScanBudget} {
+		if n < 0 {
+			return errors.New("limits: a limit is negative")
+		}
+	}
+	return nil
 }
 
 func (l Limits) withDefaults() Limits {

@@ -1,11 +1,13 @@
 package scimmodule
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/filter"
 	"github.com/caddy-scim/caddy-scim/scimmodule/schema"
+	"github.com/caddy-scim/caddy-scim/scimmodule/scimerr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 )
 
@@ -13,17 +15,32 @@ import (
 type projection struct {
 	asked   bool // whether the client said anything
 	only    bool // whether it named attributes, so that no others are returned
-	include map[string]*selector
-	exclude map[string]*selector
+	include map[string]selector
+	exclude map[string]selector
 	// stored tells that the record's body can be returned as it is stored.
 	stored bool
 }
 
 // selector is what is named of one attribute.
-type selector struct {
-	whole    bool
-	subs     map[string]bool // canonical names
-	elements []*filter.Element
+type selector []part
+
+// part is one naming of an attribute: of the elements that the filter matches,
+// or of all, the sub-attribute, or everything.
+type part struct {
+	filter *filter.Element // nil for all elements
+	sub    string          // canonical name; "" for everything
+}
+
+func (p part) matches(e attr.Value) bool { return p.filter == nil || p.filter.Match(e) }
+
+// whole tells whether all of the attribute is named.
+func (s selector) whole() bool {
+	return slices.ContainsFunc(s, func(p part) bool { return p.filter == nil && p.sub == "" })
+}
+
+// names tells whether the selector names the sub-attribute of an element.
+func (s selector) names(e attr.Value, sub string) bool {
+	return slices.ContainsFunc(s, func(p part) bool { return p.sub == sub && p.matches(e) })
 }
 
 // projection reads attributes and excludedAttributes from the request's URL.
@@ -32,7 +49,33 @@ func (x *exchange) projection(k store.Kind) (projection, error) {
 	if err != nil {
 		return projection{}, err
 	}
-	return project(x.dir.View(k), names(v.Get("attributes")), names(v.Get("excludedAttributes"))), nil
+	attributes, excluded := names(v.Get("attributes")), names(v.Get("excludedAttributes"))
+	if err := checkNames(attributes, excluded); err != nil {
+		return projection{}, err
+	}
+	return project(x.dir.View(k), attributes, excluded), nil
+}
+
+// The most names, and the most value filters among them, that attributes and
+// excludedAttributes take together: each filter is tried on each element.
+const (
+	maxNames       = 200
+	maxNameFilters = 10
+)
+
+func checkNames(attributes, excluded []string) error {
+	filters := 0
+	for _, list := range [][]string{attributes, excluded} {
+		for _, name := range list {
+			if strings.Contains(name, "[") {
+				filters++
+			}
+		}
+	}
+	if len(attributes)+len(excluded) > maxNames || filters > maxNameFilters {
+		return scimerr.BadRequest(scimerr.InvalidValue, "The parameters attributes and excludedAttributes take at most %d names, %d of them with filters.", maxNames, maxNameFilters)
+	}
+	return nil
 }
 
 // names splits a list of attribute names; commas inside value filters are part
@@ -63,7 +106,7 @@ func project(v *schema.View, attributes, excluded []string) projection {
 	p.include, p.exclude = selectors(v, attributes), selectors(v, excluded)
 	p.stored = v.AsStored() && !p.only
 	for name, s := range p.exclude {
-		if !s.whole || name != "members" && name != "groups" && name != "meta" {
+		if !s.whole() || name != "members" && name != "groups" && name != "meta" {
 			p.stored = false
 		}
 	}
@@ -78,8 +121,8 @@ func attributeKey(extension, name string) string {
 	return extension + ":" + name
 }
 
-func selectors(v *schema.View, list []string) map[string]*selector {
-	m := map[string]*selector{}
+func selectors(v *schema.View, list []string) map[string]selector {
+	m := map[string]selector{}
 	for _, name := range list {
 		path, err := filter.ParsePath(name)
 		if err != nil {
@@ -90,52 +133,51 @@ func selectors(v *schema.View, list []string) map[string]*selector {
 			continue
 		}
 		if r.Attr == nil { // a schema's URN: all of its attributes
-			for _, x := range v.Extensions {
-				if x.Schema.ID == r.Extension {
-					for _, a := range x.Schema.Attributes {
-						m[attributeKey(x.Schema.ID, a.Name)] = &selector{whole: true}
-					}
-				}
-			}
-			if r.Extension == "" {
-				for _, a := range v.Core {
-					m[a.Name] = &selector{whole: true}
-				}
+			for _, a := range attributesOf(v, r.Extension) {
+				key := attributeKey(r.Extension, a.Name)
+				m[key] = append(m[key], part{})
 			}
 			continue
 		}
-		key := attributeKey(r.Extension, r.Attr.Name)
-		s := m[key]
-		if s == nil {
-			s = &selector{subs: map[string]bool{}}
-			m[key] = s
-		}
-		if sub := r.Attr.Find(path.Sub); path.Sub != "" && sub != nil {
-			r.Sub = sub
-		}
-		switch {
-		case path.Filter != nil:
-			e, err := filter.CompileElement(path.Filter, v, r)
-			if err != nil {
+		var p part
+		if path.Filter != nil {
+			if p.filter, err = filter.CompileElement(path.Filter, v, r); err != nil {
 				continue
 			}
-			s.elements = append(s.elements, e)
-			if r.Sub != nil {
-				s.subs[r.Sub.Name] = true
-			}
-		case r.Sub != nil:
-			s.subs[r.Sub.Name] = true
-		default:
-			s.whole = true
 		}
+		if path.Sub != "" {
+			r.Sub = r.Attr.Find(path.Sub)
+			if r.Sub == nil {
+				continue
+			}
+		}
+		if r.Sub != nil {
+			p.sub = r.Sub.Name
+		}
+		key := attributeKey(r.Extension, r.Attr.Name)
+		m[key] = append(m[key], p)
 	}
 	return m
+}
+
+// attributesOf returns what a view keeps of the base schema (""), or of an
+// extension.
+func attributesOf(v *schema.View, extension string) []*schema.Attribute {
+	if extension == "" {
+		return v.Core
+	}
+	for _, x := range v.Extensions {
+		if x.Schema.ID == extension {
+			return x.Schema.Attributes
+		}
+	}
+	return nil
 }
 
 // shows tells whether the attribute appears at all. It is asked for those that
 // are not part of a record's body: members, groups, meta.
 func (p projection) shows(name string) bool {
-	if s := p.exclude[name]; s != nil && s.whole {
+	if p.exclude[name].whole() {
 		return false
 	}
 	return !p.only || p.include[name] != nil
@@ -144,7 +186,7 @@ func (p projection) shows(name string) bool {
 // partial tells whether only a part of the attribute's values appears.
 func (p projection) partial(name string) bool {
 	in, ex := p.include[name], p.exclude[name]
-	return in != nil && !in.whole || ex != nil && !ex.whole
+	return in != nil && !in.whole() || ex != nil && !ex.whole()
 }
 
 // apply returns the attributes of a decoded resource that are wanted. What is
@@ -179,7 +221,7 @@ func (p projection) keep(out *attr.Members, name string, val attr.Value, r schem
 	}
 	key := attributeKey(r.Extension, r.Attr.Name)
 	in, ex := p.include[key], p.exclude[key]
-	if ex != nil && ex.whole || in == nil && (p.only || r.Attr.Returned == schema.OnRequest) {
+	if ex.whole() || in == nil && (p.only || r.Attr.Returned == schema.OnRequest) {
 		return
 	}
 	if val = narrowValue(val, r.Attr, in, ex); !val.IsEmpty() {
@@ -188,18 +230,13 @@ func (p projection) keep(out *attr.Members, name string, val attr.Value, r schem
 }
 
 // narrowValue keeps the elements and sub-attributes of a value that are wanted.
-func narrowValue(val attr.Value, a *schema.Attribute, in, ex *selector) attr.Value {
+func narrowValue(val attr.Value, a *schema.Attribute, in, ex selector) attr.Value {
 	switch val.Kind() {
 	case attr.Array:
 		var list []attr.Value
 		for _, e := range val.List() {
-			if in != nil && !in.whole && len(in.elements) > 0 && !anyMatch(in.elements, e) {
+			if in != nil && !slices.ContainsFunc(in, func(p part) bool { return p.matches(e) }) || ex.names(e, "") {
 				continue
-			}
-			if ex != nil && len(ex.elements) > 0 && anyMatch(ex.elements, e) {
-				if len(ex.subs) == 0 {
-					continue
-				}
 			}
 			if n := narrowValue(e, a, in, ex); !n.IsEmpty() {
 				list = append(list, n)
@@ -209,7 +246,7 @@ func narrowValue(val attr.Value, a *schema.Attribute, in, ex *selector) attr.Val
 	case attr.Object:
 		out := &attr.Members{}
 		for name, w := range val.Object().All() {
-			if wantSub(name, a, in, ex) {
+			if wanted(val, a.Find(name), in, ex) {
 				out.Set(name, w)
 			}
 		}
@@ -218,26 +255,17 @@ func narrowValue(val attr.Value, a *schema.Attribute, in, ex *selector) attr.Val
 	return val
 }
 
-func wantSub(name string, a *schema.Attribute, in, ex *selector) bool {
-	b := a.Find(name)
+// wanted tells whether a sub-attribute of an element appears.
+func wanted(e attr.Value, b *schema.Attribute, in, ex selector) bool {
 	switch {
-	case b != nil && b.Returned == schema.Always:
+	case b == nil:
+		return false
+	case b.Returned == schema.Always:
 		return true
-	case ex != nil && ex.subs[name]:
+	case ex.names(e, b.Name):
 		return false
-	case in != nil && !in.whole && len(in.subs) > 0:
-		return in.subs[name]
-	case b != nil && b.Returned == schema.OnRequest:
-		return false
+	case in.names(e, b.Name):
+		return true
 	}
-	return true
-}
-
-func anyMatch(list []*filter.Element, e attr.Value) bool {
-	for _, f := range list {
-		if f.Match(e) {
-			return true
-		}
-	}
-	return false
+	return b.Returned != schema.OnRequest && (in == nil || in.names(e, ""))
 }

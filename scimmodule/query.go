@@ -55,7 +55,7 @@ func (x *exchange) querySearch(kinds ...store.Kind) error {
 	if err != nil {
 		return err
 	}
-	o, err := attr.DecodeObject(b, nil, x.limits.json())
+	o, err := attr.DecodeObject(b, searchGuide{}, x.limits.json())
 	if err != nil {
 		return err
 	}
@@ -105,8 +105,21 @@ func (x *exchange) querySearch(kinds ...store.Kind) error {
 	return x.query(q, filter, order, list("attributes"), list("excludedAttributes"))
 }
 
+// searchGuide keeps the members of a SearchRequest that are defined.
+type searchGuide struct{}
+
+func (searchGuide) Member(name string) (string, attr.Guide, attr.Action) {
+	if as, known := canonicalParameter[strings.ToLower(name)]; known {
+		return as, nil, attr.Keep
+	}
+	return "", nil, attr.Drop
+}
+
 // query runs a query and answers with a ListResponse (RFC 7644 §3.4.2).
 func (x *exchange) query(q directory.Query, filter, order string, attributes, excluded []string) error {
+	if err := checkNames(attributes, excluded); err != nil {
+		return err
+	}
 	switch {
 	case order == "", strings.EqualFold(order, "ascending"):
 	case strings.EqualFold(order, "descending"):

@@ -1,6 +1,7 @@
 package scimmodule
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -81,8 +82,14 @@ func (s *stream) write() error {
 	}
 	_, err := s.x.w.Write(s.buf)
 	s.buf = s.buf[:0]
-	return err
+	if err != nil {
+		return errGone
+	}
+	return nil
 }
+
+// errGone says that the client does not read its answer any more.
+var errGone = errors.New("the client is gone")
 
 // end sends the rest.
 func (s *stream) end() {

@@ -74,6 +74,7 @@ func (x *exchange) create(k store.Kind) error {
 	if err != nil {
 		return err
 	}
+	x.changed = true
 	x.w.Header().Set("Location", directory.Location(x.dir, r, x.base))
 	return x.show(http.StatusCreated, r, p)
 }
@@ -109,6 +110,7 @@ func (x *exchange) replace(k store.Kind, id string) error {
 	if err != nil {
 		return err
 	}
+	x.changed = true
 	return x.show(http.StatusOK, r, p)
 }
 
@@ -125,6 +127,7 @@ func (x *exchange) patch(k store.Kind, id string) error {
 	if err != nil {
 		return err
 	}
+	x.changed = true
 	if k == store.Group {
 		if !p.asked {
 			if r.Version != 0 {

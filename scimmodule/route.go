@@ -95,7 +95,11 @@ func (x *exchange) methods(m methods) error {
 func (x *exchange) discovery(f func() error) error {
 	x.operation = "discovery"
 	return x.methods(methods{http.MethodGet: func() error {
-		if x.r.URL.Query().Has("filter") {
+		v, err := parameters(x.r.URL.RawQuery)
+		if err != nil {
+			return err
+		}
+		if v.Has("filter") {
 			// RFC 7644 §4: so that nobody takes the whole for the filtered.
 			return scimerr.New(http.StatusForbidden, scimerr.None, "The discovery endpoints cannot be filtered.")
 		}

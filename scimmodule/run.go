@@ -2,6 +2,8 @@ package scimmodule
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -37,19 +39,17 @@ func (s *Service) housekeeping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed error
 	for _, d := range list {
 		c := directory.Call{Actor: background}
-		purged, err := d.PurgeExpired(ctx, c)
-		if err != nil {
-			return err
-		}
-		rewritten, err := d.Sweep(ctx, c)
-		if err != nil {
-			return err
+		purged, perr := d.PurgeExpired(ctx, c)
+		rewritten, serr := d.Sweep(ctx, c)
+		if err := errors.Join(perr, serr); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("tenant %s: %w", d.Tenant(), err))
 		}
 		if purged+rewritten > 0 {
 			s.log.LogAttrs(ctx, slog.LevelInfo, "housekeeping", slog.String("tenant", d.Tenant()), slog.Int("purged", purged), slog.Int("narrowed", rewritten))
 		}
 	}
-	return nil
+	return failed
 }

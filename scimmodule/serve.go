@@ -26,7 +26,8 @@ type exchange struct {
 	who     principal
 	dir     *directory.Directory
 	dropped schema.Dropped
-	created int // users created from members
+	created int  // users created from members
+	changed bool // whether the change that was asked for is made
 
 	operation, resourceType string // for logs and metrics
 	status                  int    // as it was sent
@@ -39,16 +40,19 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, path, base strin
 	x := &exchange{Service: s, w: w, r: r, base: base, operation: "other"}
 	start := time.Now()
 	defer func() {
-		if p := recover(); p != nil {
-			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				x.done(start)
-				panic(p)
-			}
+		defer x.done(start)
+		p := recover()
+		if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(p)
+		}
+		if p != nil {
 			x.fail(&panicError{p, debug.Stack()})
 		}
-		x.done(start)
 	}()
-	if err := x.answer(path); err != nil {
+	switch err := x.answer(path); {
+	case errors.Is(err, errGone):
+		panic(http.ErrAbortHandler)
+	case err != nil:
 		x.fail(err)
 	}
 }
@@ -87,8 +91,8 @@ func (x *exchange) done(start time.Time) {
 		names = append(names, name)
 		if x.observer != nil {
 			label := name
-			if !n.Known {
-				label = "other"
+			if urn := strings.HasPrefix(name, "urn:"); !n.Known || urn && !strings.HasPrefix(name, schema.EnterpriseUserURN) {
+				label = "other" // an operator's own extension, or the client's words
 			}
 			x.observer.Dropped(label, n.Count)
 		}
@@ -128,7 +132,11 @@ func (x *exchange) fail(err error) {
 	if x.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
+	if x.changed && e.Status >= 500 {
+		e = scimerr.Unavailable(max(e.RetryAfter, 1), e.Cause, "The change was made, but the resource cannot be shown now. Read it again later.")
+	}
 	h := x.w.Header()
+	h.Del("ETag")
 	switch {
 	case e.Status == http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", challenge(x.r))

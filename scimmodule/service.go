@@ -31,6 +31,7 @@ type Service struct {
 	mu       sync.RWMutex
 	made     map[string]*directory.Directory // tenants made at run time, as they are met
 	verdicts map[token.Hash]verdict          // what the store said of minted tokens
+	revoked  uint64                          // counts revocations, which end all verdicts
 }
 
 // Options configure a Service.
@@ -100,6 +101,9 @@ func New(o Options) (*Service, error) {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if err := o.Limits.check(); err != nil {
+		return nil, err
 	}
 	if s.store == nil {
 		return nil, errors.New("a store is needed")

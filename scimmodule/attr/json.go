@@ -164,6 +164,10 @@ func (d *decoder) array(g Guide, depth int) (Value, error) {
 	return v, nil
 }
 
+// maxNames bounds the members of one object that are kept: each new one is
+// compared with those before.
+const maxNames = 1000
+
 func (d *decoder) object(g Guide, depth int) (Value, error) {
 	if depth > d.limits.Depth {
 		return Value{}, d.tooDeep()
@@ -183,6 +187,9 @@ func (d *decoder) object(g Guide, depth int) (Value, error) {
 				return Value{}, err
 			}
 			continue
+		}
+		if len(o.list) >= maxNames {
+			return Value{}, scimerr.New(413, scimerr.None, "An object has more than the %d attributes that are accepted.", maxNames)
 		}
 		if o.find(name) >= 0 {
 			return Value{}, scimerr.BadRequest(scimerr.InvalidSyntax, "The attribute %s occurs more than once in one object.", clip(name))

@@ -44,15 +44,19 @@ func (d *Directory) PurgeExpired(ctx context.Context, c Call) (int, error) {
 // Purge erases one archived user for good. The error is a 404 where the archive
 // has none of that id.
 func (d *Directory) Purge(ctx context.Context, c Call, id string) error {
-	rs, err := d.store.Get(ctx, d.tenant, store.Archived, id)
-	if err != nil {
-		return err
+	for {
+		rs, err := d.store.Get(ctx, d.tenant, store.Archived, id)
+		if err != nil {
+			return err
+		}
+		if len(rs) == 0 {
+			return scimerr.New(404, scimerr.None, "The archive has no user with the id %s.", clipID(id))
+		}
+		// Nobody is purged who changes meanwhile: look again.
+		if n, err := d.purge(ctx, c, rs); n > 0 || err != nil {
+			return err
+		}
 	}
-	if len(rs) == 0 {
-		return scimerr.New(404, scimerr.None, "The archive has no user with the id %s.", clipID(id))
-	}
-	_, err = d.purge(ctx, c, rs)
-	return err
 }
 
 // purge first redacts the log: a crash in between leaves an archived user who is

@@ -79,6 +79,14 @@ func (d *Directory) record(k store.Kind, id string, o *attr.Members) store.Recor
 	return store.Record{Kind: k, ID: id, Allow: d.set.Views.Fingerprint, Body: encode(d.View(viewKind(k)), id, o)}
 }
 
+// checkSize refuses a resource that would make pages of resources large.
+func (d *Directory) checkSize(o *attr.Members) error {
+	if len(o.Append(nil)) > d.set.MaxResource {
+		return scimerr.New(413, scimerr.None, "The resource has more than the %d bytes that are kept of one.", d.set.MaxResource)
+	}
+	return nil
+}
+
 // viewKind maps archived users to the view of users.
 func viewKind(k store.Kind) store.Kind {
 	if k == store.Archived {
@@ -105,17 +113,36 @@ func (d *Directory) refresh(r store.Record) (store.Record, error) {
 // kept. What it names as members is taken out and returned; nil where it does
 // not name the attribute.
 func (d *Directory) prepare(v *schema.View, c Call, o *attr.Members) (members []attr.Value, err error) {
+	named, _ := o.Get("members")
 	if err := v.ConformResource(o); err != nil {
 		return nil, err
 	}
-	if v == d.set.Views.Group {
-		if m, ok := o.Get("members"); ok {
-			members = append([]attr.Value{}, m.List()...)
-			o.Delete("members")
+	if v == d.set.Views.Group && !named.IsNull() {
+		m, _ := o.Get("members")
+		o.Delete("members")
+		members = []attr.Value{}
+		for _, e := range m.List() {
+			if _, ok := readMember(e, c.Base); ok {
+				members = append(members, e)
+				continue
+			}
+			v.Drop(c.Dropped, "members")
+		}
+		if len(members) == 0 && (named.Kind() != attr.Array || len(named.List()) > 0) {
+			return nil, namesNobody()
 		}
 	}
 	d.settle(v, c, o)
+	if err := d.checkSize(o); err != nil {
+		return nil, err
+	}
 	return members, checkNames(o)
+}
+
+// namesNobody is the error of a list of members of whom none can be read: nobody
+// empties a group by naming members.
+func namesNobody() error {
+	return scimerr.BadRequest(scimerr.InvalidValue, "None of the given members has a value. Send an empty list to remove all members.")
 }
 
 // settle prunes a resource and completes what the server derives.

@@ -37,6 +37,8 @@ type Settings struct {
 	MaxCreations int // default 5,000
 	// MaxScan bounds the records that a query without an index may look at.
 	MaxScan int // default 50,000
+	// MaxResource bounds the bytes of one stored resource without its members.
+	MaxResource int // default 256 KiB
 	// MaxPage and DefaultPage bound the resources of one answer.
 	MaxPage, DefaultPage int // default 200 and 100
 }
@@ -48,7 +50,7 @@ func (s Settings) withDefaults() Settings {
 	for _, f := range []struct {
 		n        *int
 		fallback int
-	}{{&s.MaxCreations, 5000}, {&s.MaxScan, 50_000}, {&s.MaxPage, 200}, {&s.DefaultPage, 100}} {
+	}{{&s.MaxCreations, 5000}, {&s.MaxScan, 50_000}, {&s.MaxResource, 256 << 10}, {&s.MaxPage, 200}, {&s.DefaultPage, 100}} {
 		if *f.n == 0 {
 			*f.n = f.fallback
 		}
@@ -98,6 +100,9 @@ type Call struct {
 	// Created counts the users that were created from members; a bulk request
 	// shares one counter among its operations. Nil counts each call alone.
 	Created *int
+	// counted holds the members that were counted as dropped, so that they are
+	// counted once however often the call is decided anew.
+	counted map[string]bool
 	// Match is the precondition on the version of what is changed (If-Match);
 	// nil where there is none.
 	Match func(version uint64) bool
@@ -108,6 +113,14 @@ func (c Call) check(r store.Record) error {
 		return nil
 	}
 	return PreconditionFailed()
+}
+
+// dropMember counts a member who is not kept.
+func (d *Directory) dropMember(c Call, id string) {
+	if !c.counted[id] {
+		c.counted[id] = true
+		d.set.Views.Group.Drop(c.Dropped, "members")
+	}
 }
 
 // PreconditionFailed is the error of a version that If-Match does not name (RFC

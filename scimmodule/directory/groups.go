@@ -2,6 +2,8 @@ package directory
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
@@ -12,6 +14,7 @@ import (
 // CreateGroup is POST of a group decoded under the view's guide. A live group of
 // the same displayName is a 409 uniqueness, unless the tenant allows duplicates.
 func (d *Directory) CreateGroup(ctx context.Context, c Call, o *attr.Members) (r store.Record, err error) {
+	c.counted = map[string]bool{}
 	v := d.set.Views.Group
 	members, err := d.prepare(v, c, o)
 	if err != nil {
@@ -43,14 +46,10 @@ func (d *Directory) CreateGroup(ctx context.Context, c Call, o *attr.Members) (r
 			return b, d.reindex(ctx, b, store.Group, id, keySet{}, d.keysOf(store.Group, o))
 		})
 		r.Version, r.Created, r.Modified = res.Revision, now, now
-		return d.groupClash(err)
+		return d.clash(err, true)
 	})
 	return r, err
 }
-
-// groupClash leaves a clash over the userName of a provisional user to another
-// attempt.
-func (d *Directory) groupClash(err error) error { return d.clash(err, true) }
 
 // freeName looks for a group of the same name that was made while duplicates
 // were allowed, and so claims nothing.
@@ -74,6 +73,7 @@ func (d *Directory) freeName(ctx context.Context, id string, o *attr.Members) er
 // ReplaceGroup is PUT. A group without "members" keeps its members; one with an
 // empty array loses them.
 func (d *Directory) ReplaceGroup(ctx context.Context, c Call, id string, o *attr.Members) (store.Record, error) {
+	c.counted = map[string]bool{}
 	v := d.set.Views.Group
 	members, err := d.prepare(v, c, o)
 	if err != nil {
@@ -92,6 +92,7 @@ func (d *Directory) ReplaceGroup(ctx context.Context, c Call, id string, o *attr
 // where the operations are about more than members, or the call has a
 // precondition: else nothing but the members is read or written.
 func (d *Directory) PatchGroup(ctx context.Context, c Call, id string, ops []patch.Operation, l attr.Limits) (store.Record, error) {
+	c.counted = map[string]bool{}
 	v := d.set.Views.Group
 	dropped := c.Dropped
 	if c.Match == nil && len(ops) > 0 && membersOnly(ops) {
@@ -111,7 +112,7 @@ func (d *Directory) PatchGroup(ctx context.Context, c Call, id string, ops []pat
 		if err != nil {
 			return nil, nil, err
 		}
-		return now, res.Members, stillRequired(v, was.attrs, now)
+		return now, res.Members, d.stillRight(v, was.attrs, now)
 	})
 }
 
@@ -147,7 +148,7 @@ func (d *Directory) changeMembers(ctx context.Context, c Call, id string, edits 
 			}
 			return b, err
 		})
-		return d.groupGone(ctx, id, d.groupClash(err))
+		return d.groupGone(ctx, id, d.clash(err, true))
 	})
 	return store.Record{Kind: store.Group, ID: id}, err
 }
@@ -214,7 +215,7 @@ func (d *Directory) changeGroup(ctx context.Context, c Call, id string, change f
 			return b, d.reindex(ctx, b, store.Group, id, was.keys, d.keysOf(store.Group, now))
 		})
 		if err != nil {
-			return d.groupClash(err)
+			return d.clash(err, true)
 		}
 		r = d.record(store.Group, id, now)
 		r.Created, r.Version, r.Modified = was.Created, was.Version, was.Modified
@@ -232,12 +233,18 @@ const deleteAtOnce = 50_000
 
 // DeleteGroup deletes a group for good; its id is never used again.
 func (d *Directory) DeleteGroup(ctx context.Context, c Call, id string) error {
-	return d.retry(ctx, id, func() error {
+	begun := false // whether a part of a large group is gone already
+	return d.retry(ctx, id, func() (err error) {
+		defer func() {
+			if begun && errors.Is(err, store.ErrUnavailable) {
+				err = fmt.Errorf("%w: %w", store.ErrUncertain, err)
+			}
+		}()
 		was, err := d.read(ctx, store.Group, id)
 		if err != nil {
 			return err
 		}
-		if err := c.check(was.Record); err != nil {
+		if err := c.check(was.Record); err != nil && !begun {
 			return err
 		}
 		b := &store.Batch{Time: d.timestamp(), Actor: c.Actor}
@@ -259,11 +266,13 @@ func (d *Directory) DeleteGroup(ctx context.Context, c Call, id string) error {
 			if err != nil {
 				return err
 			}
-			expect = res.Revision
+			expect, begun = res.Revision, true
 		}
 		if b.Members, err = d.leaveAll(ctx, id); err != nil {
 			return err
 		}
+		// A group that is its own member is emptied once.
+		b.Members = slices.DeleteFunc(b.Members, func(m store.MemberChange) bool { return m.Group == id })
 		if len(members) > 0 {
 			b.Members = append(b.Members, store.MemberChange{Group: id, Remove: members})
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
@@ -79,12 +80,31 @@ func (d *Directory) keysOf(k store.Kind, o *attr.Members) keySet {
 			add(s.other, folded, byEmail, e.Object().Text("value"))
 		}
 	}
+	d.orphans(s.unique, k, o)
 	for _, r := range d.View(k).Unique() {
 		if v, ok := r.Get(o); ok && v.Text() != "" {
 			s.unique[uniqueKey(r, v.Text())] = true
 		}
 	}
 	return s
+}
+
+// orphans adds the keys that the attributes of an extension may have claimed
+// which the configuration no longer names.
+func (d *Directory) orphans(keys map[store.Key]bool, k store.Kind, o *attr.Members) {
+	for name, x := range o.All() {
+		if !strings.Contains(name, ":") || x.Kind() != attr.Object || slices.ContainsFunc(d.View(k).Type.Extensions, func(e schema.Extension) bool { return e.Schema.ID == name }) {
+			continue
+		}
+		for sub, v := range x.Object().All() {
+			if v.Kind() == attr.String && v.Text() != "" {
+				r := schema.Ref{Extension: name, Attr: &schema.Attribute{Name: sub}}
+				keys[uniqueKey(r, v.Text())] = true
+				r.Attr = &schema.Attribute{Name: sub, CaseExact: true}
+				keys[uniqueKey(r, v.Text())] = true
+			}
+		}
+	}
 }
 
 // reindex adds to the batch what leads from the keys that a record has to those

@@ -1,14 +1,16 @@
 package directory
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/patch"
+	"github.com/caddy-scim/caddy-scim/scimmodule/scimerr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 )
 
@@ -80,12 +82,21 @@ type edit struct {
 	remove []string
 }
 
+// maxComparisons bounds the work of operations that remove members by a filter.
+const maxComparisons = 5_000_000
+
 // plan works out the outcome of the edits, which follow one another. Edits that
 // depend on who is a member now read the members, and then the outcome holds for
 // the version that they were read at; the others commute with what other
 // requests do.
 func (d *Directory) plan(ctx context.Context, c Call, group string, edits []patch.MemberEdit) (e edit, exact bool, err error) {
 	exact = !commutes(edits)
+	for i := len(edits) - 1; i > 0; i-- {
+		if k := edits[i].Kind; k == patch.ReplaceMembers || k == patch.RemoveAll {
+			edits = edits[i:] // what came before does not matter
+			break
+		}
+	}
 	if edits, err = d.byOwnID(ctx, c, edits); err != nil {
 		return e, exact, err
 	}
@@ -108,15 +119,24 @@ func (d *Directory) plan(ctx context.Context, c Call, group string, edits []patc
 		}
 		wanted[id] = in
 	}
-	addAll := func(values []attr.Value) {
-		for _, v := range values {
-			if m, ok := readMember(v, c.Base); ok {
-				e.names[m.ID] = m
-				say(m.ID, true)
+	addAll := func(values []attr.Value) (added int) {
+		for i, v := range values {
+			m, ok := readMember(v, c.Base)
+			if !ok {
+				d.dropMember(c, "\x00"+strconv.Itoa(i)) // no id is like it
+				continue
 			}
+			e.names[m.ID] = m
+			say(m.ID, true)
+			added++
 		}
+		return added
 	}
+	compared := 0
 	removeAll := func(match func(store.Member) bool) {
+		if compared += len(order) + len(before); compared > maxComparisons {
+			return
+		}
 		for _, id := range order {
 			if m := e.names[id]; wanted[id] && match(m.Member) {
 				wanted[id] = false
@@ -141,19 +161,24 @@ func (d *Directory) plan(ctx context.Context, c Call, group string, edits []patc
 			}
 		case patch.ReplaceMembers:
 			removeAll(everyone)
-			addAll(m.Values)
+			if addAll(m.Values) == 0 && len(m.Values) > 0 {
+				return e, exact, namesNobody()
+			}
 		case patch.RemoveAll:
 			removeAll(everyone)
 		case patch.RemoveMatching:
 			removeAll(func(s store.Member) bool { return m.Filter.Match(memberValue(s, c.Base)) })
 		}
 	}
+	if compared > maxComparisons {
+		return e, exact, scimerr.New(413, scimerr.None, "The request compares too many members with filters; name the members to remove by their ids.")
+	}
 	for _, id := range order {
 		_, is := before[id]
 		switch {
 		case wanted[id] && !is:
 			e.add = append(e.add, id)
-		case !wanted[id] && (is || !exact):
+		case !wanted[id] && (is || !exact && ValidID(id)): // no other id is a member's
 			e.remove = append(e.remove, id)
 		}
 	}
@@ -166,14 +191,17 @@ func (d *Directory) byOwnID(ctx context.Context, c Call, edits []patch.MemberEdi
 	if d.set.Members != MembersCreate {
 		return edits, nil
 	}
-	var foreign, ids []string
+	foreign := map[string]bool{}
+	var ids []string
 	for _, m := range edits {
 		for _, v := range m.Values {
-			if n, ok := readMember(v, c.Base); ok && !ownForm(n.ID) {
-				foreign = append(foreign, n.ID)
-				if ValidID(n.ID) {
-					ids = append(ids, n.ID)
-				}
+			n, ok := readMember(v, c.Base)
+			if !ok || ownForm(n.ID) || n.Kind == store.Group || foreign[n.ID] {
+				continue
+			}
+			foreign[n.ID] = true
+			if ValidID(n.ID) {
+				ids = append(ids, n.ID)
 			}
 		}
 	}
@@ -184,26 +212,19 @@ func (d *Directory) byOwnID(ctx context.Context, c Call, edits []patch.MemberEdi
 	if err != nil {
 		return nil, err
 	}
-	id := map[string]string{}
 	for _, r := range rs {
-		id[r.ID] = r.ID
+		delete(foreign, r.ID)
 	}
-	for _, name := range foreign {
-		if id[name] != "" {
-			continue
-		}
-		holder, err := d.store.Lookup(ctx, d.tenant, store.User, folded(byUserName, name))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, err
-		}
-		id[name] = cmp.Or(holder, name)
+	held, err := d.holders(ctx, slices.Collect(maps.Keys(foreign)))
+	if err != nil || len(held) == 0 {
+		return edits, err
 	}
 	out := slices.Clone(edits)
 	for i, m := range out {
 		out[i].Values = slices.Clone(m.Values)
 		for j, v := range m.Values {
 			n, ok := readMember(v, c.Base)
-			if own := id[n.ID]; ok && own != "" && own != n.ID {
+			if own := held[n.ID]; ok && own != "" && n.Kind == store.User {
 				o := v.Object().Clone()
 				o.Set("value", attr.Of(own))
 				out[i].Values[j] = attr.OfObject(o)

@@ -92,7 +92,8 @@ func (d *Directory) paging(q Query) (page, position, error) {
 		p.skip = max(q.Start, 1) - 1
 		return p, position{}, nil
 	}
-	if p.take < 0 || p.take > d.set.MaxPage {
+	p.take = max(p.take, 0) // RFC 9865 §2: a negative count means 0
+	if p.take > d.set.MaxPage {
 		return p, position{}, scimerr.BadRequest(scimerr.InvalidCount, "With a cursor, count has to be between 0 and %d.", d.set.MaxPage)
 	}
 	pos, err := d.open(q, p.take, *q.Cursor)
@@ -105,6 +106,16 @@ type selection struct {
 	kind   store.Kind
 	filter *filter.Filter // nil selects all
 	base   string
+	// budget is how many records and edges the query may still look at.
+	budget *int
+}
+
+// spend takes from the budget; the error is a 400 tooMany.
+func (s selection) spend(d *Directory, n int) error {
+	if *s.budget -= n; *s.budget < 0 {
+		return d.tooMany()
+	}
+	return nil
 }
 
 // selections compiles the filter for each kind. A kind of which the filter asks
@@ -112,8 +123,9 @@ type selection struct {
 func (d *Directory) selections(q Query) ([]selection, error) {
 	var list []selection
 	var refused error
+	budget := d.set.MaxScan
 	for _, k := range q.Kinds {
-		s := selection{kind: k, base: q.Base}
+		s := selection{kind: k, base: q.Base, budget: &budget}
 		if q.Filter != nil {
 			f, err := filter.Compile(q.Filter, d.View(k))
 			if errors.Is(err, filter.ErrNotKept) {
@@ -147,6 +159,9 @@ func (d *Directory) listed(ctx context.Context, list []selection, p page, pos po
 			case i == at:
 				after = p.after
 			}
+		}
+		if a.Next != "" {
+			want.take = 0 // the next page begins with what is left of this one's kind
 		}
 		want.after = after
 		r, err := d.selectKind(ctx, s, want)

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/filter"
@@ -11,7 +12,7 @@ import (
 )
 
 // scanPage is how many records a scan reads at once.
-const scanPage = 500
+const scanPage = 200
 
 // access is how the store finds the records that an equality allows.
 type access struct {
@@ -196,12 +197,14 @@ func (d *Directory) resource(ctx context.Context, s selection, r store.Record) (
 			continue
 		}
 		q := side.query
-		for _, e := range s.filter.Equals() {
-			if e.Name == side.name+".value" && ValidID(e.Value) {
-				q.Only = append(q.Only, e.Value) // a probe: no other member matters
+		if ids, ok := s.filter.Probe(side.name); ok {
+			q.Only = slices.DeleteFunc(ids, func(id string) bool { return !ValidID(id) })
+			if len(q.Only) == 0 {
+				continue // nobody has such an id
 			}
-		}
-		if q.Only != nil {
+			if err := s.spend(d, 1); err != nil {
+				return nil, err
+			}
 			p, err := d.store.Edges(ctx, d.tenant, q)
 			if err != nil {
 				return nil, err
@@ -210,11 +213,12 @@ func (d *Directory) resource(ctx context.Context, s selection, r store.Record) (
 			continue
 		}
 		var ms []store.Member
+		if err := s.spend(d, 1); err != nil {
+			return nil, err
+		}
 		err := d.eachEdge(ctx, q, func(m store.Member) error {
-			if ms = append(ms, m); len(ms) > d.set.MaxScan {
-				return d.tooMany()
-			}
-			return nil
+			ms = append(ms, m)
+			return s.spend(d, 1)
 		})
 		if err != nil {
 			return nil, err

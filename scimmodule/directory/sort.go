@@ -79,9 +79,9 @@ func (d *Directory) sorted(ctx context.Context, q Query, list []selection, p pag
 func (selection) sortableBy(r schema.Ref) bool {
 	leaf := r.Leaf()
 	if leaf.Type == schema.Complex {
-		return leaf.Find("value") != nil && r.Attr.Name != "members" && r.Attr.Name != "groups"
+		leaf = leaf.Find("value")
 	}
-	return leaf.Type != schema.Binary && r.Attr.Name != "members" && r.Attr.Name != "groups"
+	return leaf != nil && leaf.Type != schema.Binary && r.Attr.Name != "members" && r.Attr.Name != "groups"
 }
 
 // by takes the sort key from a resource: of several values the primary one, or

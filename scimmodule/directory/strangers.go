@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
@@ -21,8 +20,23 @@ func (d *Directory) identify(ctx context.Context, c Call, b *store.Batch, strang
 	if err != nil {
 		return nil, nil, err
 	}
+	creatable := func(m named) bool {
+		return known[m.ID] == "" && ValidID(m.ID) && d.set.Members == MembersCreate && m.Kind == store.User
+	}
+	var fresh []named
+	for _, m := range strangers {
+		if creatable(m) {
+			fresh = append(fresh, m)
+		}
+	}
+	if n := len(fresh) + c.creations(); n > d.set.MaxCreations {
+		return nil, nil, scimerr.New(413, scimerr.None, "The request names %d members who do not exist; at most %d are created at once. Send the members in several requests.", n, d.set.MaxCreations)
+	}
+	created, err := d.provisionals(ctx, b, fresh)
+	if err != nil {
+		return nil, nil, err
+	}
 	var refused []string
-	created := map[string]string{} // userName to id, within this request
 	for _, m := range strangers {
 		switch kind := known[m.ID]; {
 		case kind == store.User || kind == store.Group:
@@ -31,14 +45,10 @@ func (d *Directory) identify(ctx context.Context, c Call, b *store.Batch, strang
 			refused = append(refused, clipID(m.ID))
 		case kind == "" && ValidID(m.ID) && d.set.Members == MembersPending:
 			pending = append(pending, m.Member)
-		case kind == "" && ValidID(m.ID) && d.set.Members == MembersCreate && m.Kind == store.User:
-			id, err := d.provisional(ctx, b, m, created)
-			if err != nil {
-				return nil, nil, err
-			}
-			found = append(found, store.Member{ID: id, Kind: store.User})
+		case creatable(m):
+			found = append(found, store.Member{ID: created[m.ID], Kind: store.User})
 		default:
-			d.set.Views.Group.Drop(c.Dropped, "members")
+			d.dropMember(c, m.ID)
 		}
 	}
 	if len(refused) > 0 {
@@ -48,14 +58,15 @@ func (d *Directory) identify(ctx context.Context, c Call, b *store.Batch, strang
 		}
 		return nil, nil, scimerr.BadRequest(scimerr.InvalidValue, "These members do not exist: %s%s. Provision the users first, then their membership.", strings.Join(refused, ", "), more)
 	}
-	n := creations(b)
-	if c.Created != nil {
-		n += *c.Created
-	}
-	if n > d.set.MaxCreations {
-		return nil, nil, scimerr.New(413, scimerr.None, "The request names %d members who do not exist; at most %d are created at once. Send the members in several requests.", n, d.set.MaxCreations)
-	}
 	return found, pending, nil
+}
+
+// creations is what the request has created so far.
+func (c Call) creations() int {
+	if c.Created == nil {
+		return 0
+	}
+	return *c.Created
 }
 
 // creations counts the provisional users in a batch.
@@ -101,41 +112,47 @@ func (d *Directory) classify(ctx context.Context, ms []named) (map[string]store.
 	return kinds, nil
 }
 
-// provisional adds to the batch a user who is only known as a member, under the
-// member's value as id, and returns the id to link: that of a live user where
-// the value is that user's userName.
-func (d *Directory) provisional(ctx context.Context, b *store.Batch, m named, created map[string]string) (string, error) {
-	holder := func(userName string) (string, error) {
-		if id, ok := created[attr.Fold(userName)]; ok {
-			return id, nil
+// provisionals adds to the batch the users who are only known as members, each
+// under the member's value as id, and returns the ids to link: where the value is
+// a live user's userName, that user's.
+func (d *Directory) provisionals(ctx context.Context, b *store.Batch, ms []named) (map[string]string, error) {
+	var names []string
+	for _, m := range ms {
+		names = append(names, m.ID)
+		if m.userName != "" {
+			names = append(names, m.userName)
 		}
-		id, err := d.store.Lookup(ctx, d.tenant, store.User, folded(byUserName, userName))
-		if errors.Is(err, store.ErrNotFound) {
-			return "", nil
-		}
-		return id, err
 	}
-	if id, err := holder(m.ID); id != "" || err != nil {
-		return id, err
+	held, err := d.holders(ctx, names)
+	if err != nil {
+		return nil, err
 	}
-	name := m.ID
-	o := attr.NewObject(attr.Member{Name: "userName", Value: attr.Of(m.userName)})
-	if m.userName != "" && checkNames(o) == nil {
-		id, err := holder(m.userName)
-		if err != nil {
-			return "", err
+	taken := map[string]string{} // by folded userName
+	for name, id := range held {
+		taken[attr.Fold(name)] = id
+	}
+	ids := map[string]string{}
+	for _, m := range ms {
+		if id := taken[attr.Fold(m.ID)]; id != "" {
+			ids[m.ID] = id
+			continue
 		}
-		if id == "" {
+		name := m.ID
+		o := attr.NewObject(attr.Member{Name: "userName", Value: attr.Of(m.userName)})
+		if m.userName != "" && taken[attr.Fold(m.userName)] == "" && checkNames(o) == nil && d.checkSize(o) == nil {
 			name = m.userName
 		}
+		o.Set("userName", attr.Of(name))
+		o.Set("active", attr.OfBool(true))
+		taken[attr.Fold(name)], ids[m.ID] = m.ID, m.ID
+		r := d.record(store.User, m.ID, o)
+		r.Provisional = true
+		b.Put = append(b.Put, store.Put{Record: r})
+		b.Require = append(b.Require, neverUsed(m.ID)...)
+		b.Events = append(b.Events, store.Event{Type: store.UserCreated, Kind: store.User, ID: m.ID, Changed: []string{"userName", "active"}})
+		if err := d.reindex(ctx, b, store.User, m.ID, keySet{}, d.keysOf(store.User, o)); err != nil {
+			return nil, err
+		}
 	}
-	o.Set("userName", attr.Of(name))
-	o.Set("active", attr.OfBool(true))
-	created[attr.Fold(name)] = m.ID
-	r := d.record(store.User, m.ID, o)
-	r.Provisional = true
-	b.Put = append(b.Put, store.Put{Record: r})
-	b.Require = append(b.Require, neverUsed(m.ID)...)
-	b.Events = append(b.Events, store.Event{Type: store.UserCreated, Kind: store.User, ID: m.ID, Changed: []string{"userName", "active"}})
-	return m.ID, d.reindex(ctx, b, store.User, m.ID, keySet{}, d.keysOf(store.User, o))
+	return ids, nil
 }

@@ -32,6 +32,9 @@ func (d *Directory) Sweep(ctx context.Context, c Call) (int, error) {
 				return rewritten, err
 			}
 			for _, r := range p.Records {
+				if len(d.excess(r)) == 0 {
+					continue
+				}
 				changed, err := d.narrowRecord(ctx, c, r)
 				if err != nil {
 					return rewritten, err
@@ -72,9 +75,21 @@ func (d *Directory) excess(r store.Record) []string {
 	return patch.Changed(raw, kept)
 }
 
-// narrowRecord rewrites a record that holds more than is kept. One that was
-// changed meanwhile was narrowed by that change.
-func (d *Directory) narrowRecord(ctx context.Context, c Call, r store.Record) (bool, error) {
+// narrowRecord rewrites a record that holds more than is kept. One that changes
+// meanwhile is looked at again: a change of members leaves the rest as it was.
+func (d *Directory) narrowRecord(ctx context.Context, c Call, r store.Record) (rewritten bool, err error) {
+	err = d.retry(ctx, r.ID, func() error {
+		rs, err := d.store.Get(ctx, d.tenant, r.Kind, r.ID)
+		if err != nil || len(rs) == 0 {
+			return err
+		}
+		rewritten, err = d.narrowOnce(ctx, c, rs[0])
+		return err
+	})
+	return rewritten, err
+}
+
+func (d *Directory) narrowOnce(ctx context.Context, c Call, r store.Record) (bool, error) {
 	changed := d.excess(r)
 	if len(changed) == 0 {
 		return false, nil
@@ -95,10 +110,8 @@ func (d *Directory) narrowRecord(ctx context.Context, c Call, r store.Record) (b
 	if err := d.reindex(ctx, b, r.Kind, r.ID, l.keys, d.keysOf(r.Kind, l.attrs)); err != nil {
 		return false, err
 	}
-	if _, err := d.store.Commit(ctx, d.tenant, b); err != nil && !isConflict(err) {
-		return false, err
-	}
-	return true, nil
+	_, err = d.store.Commit(ctx, d.tenant, b)
+	return err == nil, err
 }
 
 // The mark of a finished sweep is a record in the system tenant: its Allow is

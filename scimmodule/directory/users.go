@@ -42,15 +42,18 @@ func (d *Directory) PatchUser(ctx context.Context, c Call, id string, ops []patc
 		if _, said := now.Get("active"); !said && !isActive(was.attrs) {
 			now.Set("active", attr.OfBool(false))
 		}
-		return now, stillRequired(v, was.attrs, now)
+		return now, d.stillRight(v, was.attrs, now)
 	})
 }
 
-// stillRequired checks that a PATCH takes no required attribute away. A resource
+// stillRight checks that a PATCH takes no required attribute away. A resource
 // that lacked one before, because it is provisional or older than the setting,
 // must still be changeable: deactivating it matters more.
-func stillRequired(v *schema.View, was, now *attr.Members) error {
+func (d *Directory) stillRight(v *schema.View, was, now *attr.Members) error {
 	if err := checkNames(now); err != nil {
+		return err
+	}
+	if err := d.checkSize(now); err != nil {
 		return err
 	}
 	if v.CheckRequired(was) == nil {

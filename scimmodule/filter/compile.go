@@ -19,7 +19,7 @@ var ErrNotKept = errors.New("attribute not kept")
 // is immutable and safe for concurrent use.
 type Filter struct {
 	root   node
-	uses   []string
+	uses   map[string]int // how often each base attribute is named
 	equals []Equality
 	exact  bool
 }
@@ -40,7 +40,7 @@ type Filter struct {
 // value of the attribute satisfies it. Of an attribute without values only "ne"
 // and "eq null" are true. A complex attribute is compared by its "value".
 func Compile(e Expr, v *schema.View) (*Filter, error) {
-	c := &compiler{view: v}
+	c := &compiler{view: v, uses: map[string]int{}}
 	root, err := c.compile(e, context{})
 	if err != nil {
 		return nil, err
@@ -58,7 +58,20 @@ func (f *Filter) Match(o *attr.Members) bool { return f.root.match(attr.OfObject
 // Uses tells whether the filter's outcome depends on the base attribute of that
 // name, in any case.
 func (f *Filter) Uses(name string) bool {
-	return slices.ContainsFunc(f.uses, func(u string) bool { return strings.EqualFold(u, name) })
+	for used := range f.uses {
+		if strings.EqualFold(used, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Probe returns the values that the filter compares with the "value" of the base
+// attribute of that name, in canonical case, where all that it asks of the
+// attribute is to have them: then no other element of it matters.
+func (f *Filter) Probe(name string) (values []string, ok bool) {
+	values, uses := probes(f.root, name)
+	return values, uses > 0 && uses == f.uses[name]
 }
 
 // Equals returns the equalities that every match satisfies; there may be none.
@@ -72,7 +85,7 @@ func (f *Filter) Exact() bool { return f.exact }
 type compiler struct {
 	view *schema.View
 	of   *schema.Ref // the attribute whose elements are filtered, or nil
-	uses []string
+	uses map[string]int
 }
 
 // context is what the expressions around a clause say about it.
@@ -173,8 +186,8 @@ func (c *compiler) resolve(path string) (field, error) {
 	if r.Sub != nil {
 		f.at.sub = r.Sub.Name
 	}
-	if r.Extension == "" && !slices.Contains(c.uses, r.Attr.Name) {
-		c.uses = append(c.uses, r.Attr.Name)
+	if r.Extension == "" && c.uses != nil {
+		c.uses[r.Attr.Name]++
 	}
 	return f, nil
 }

@@ -30,3 +30,34 @@ func equalities(n node) (list []Equality, exact bool) {
 	}
 	return list, exact
 }
+
+// probes returns the values that a conjunction demands of the attribute, and how
+// many of its parts ask for nothing but elements with one of these.
+func probes(n node, name string) (values []string, uses int) {
+	demanded := func(list []Equality) {
+		before := len(values)
+		for _, e := range list {
+			if e.Name == name+".value" {
+				values = append(values, e.Value)
+			}
+		}
+		if len(values) > before {
+			uses++
+		}
+	}
+	switch n := n.(type) {
+	case *leaf:
+		if n.equality != nil {
+			demanded([]Equality{*n.equality})
+		}
+	case *elements:
+		list, _ := equalities(n)
+		demanded(list)
+	case allOf:
+		for _, x := range n {
+			v, u := probes(x, name)
+			values, uses = append(values, v...), uses+u
+		}
+	}
+	return values, uses
+}

@@ -22,7 +22,7 @@ const (
 // and removing one who is not changes nothing.
 type MemberEdit struct {
 	Kind MemberEditKind
-	// Values are member objects, each with a value that is not empty. Those to
+	// Values are member objects, each with a value or a $ref. Those to
 	// be added may also have type, $ref and, from the client and not to be
 	// stored with the member, userName, display and emails in any form.
 	Values []attr.Value
@@ -75,8 +75,8 @@ func (p *patcher) members(t target, do verb, raw string) error {
 	return nil
 }
 
-// memberObjects conforms the members that a client sent; one without a value is
-// dropped, so that the others take effect.
+// memberObjects conforms the members that a client sent; one that names nobody,
+// by value or $ref, is dropped, so that the others take effect.
 func (p *patcher) memberObjects(given []attr.Value) ([]attr.Value, error) {
 	members := schema.Ref{Attr: p.membersAttribute()}
 	var out []attr.Value
@@ -90,7 +90,7 @@ func (p *patcher) memberObjects(given []attr.Value) ([]attr.Value, error) {
 				m.Object().Delete(info)
 			}
 		}
-		if m.Object().Text("value") == "" {
+		if m.Object().Text("value") == "" && m.Object().Text("$ref") == "" {
 			p.v.Drop(p.d, "members")
 			continue
 		}

@@ -69,7 +69,6 @@ func (s selections) of(urn, name string) *selection {
 
 // entry is one parsed word of an allow list.
 type entry struct {
-	text           string
 	urn            string // empty where the word has none
 	attr, sub      string
 	filter, equals string // the value filter [filter eq "equals"]
@@ -180,7 +179,7 @@ func (e entry) apply(s *selection, a *Attribute) error {
 
 // parseEntry reads [URN:]attribute[[sub eq "value"]][.sub].
 func (c *Catalog) parseEntry(word string) (entry, error) {
-	e := entry{text: word}
+	var e entry
 	rest := word
 	for _, t := range c.schemas() {
 		if n := len(t.ID); len(rest) > n+1 && strings.EqualFold(rest[:n], t.ID) && rest[n] == ':' {

@@ -126,11 +126,11 @@ func conformOne(a *Attribute, val attr.Value, path string) (attr.Value, error) {
 	}
 	var ok bool
 	var want string
+	if val.Kind() == attr.String && val.Text() == "" && a.Type != String && a.Type != Reference {
+		return attr.Value{}, nil // no value of this type is empty
+	}
 	switch k := val.Kind(); a.Type {
 	case Boolean:
-		if k == attr.String && val.Text() == "" {
-			return attr.Value{}, nil
-		}
 		var b bool
 		b, ok = attr.ParseBool(val)
 		val, want = attr.OfBool(b), "true or false"

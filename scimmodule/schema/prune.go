@@ -76,6 +76,10 @@ func pruneValue(v *View, a *Attribute, path string, val attr.Value, d *Dropped) 
 		if p, ok := e.Object().Get("primary"); ok && p.Bool() {
 			if primary {
 				e.Object().Set("primary", attr.OfBool(false))
+				if _, ok := a.matching(e.Object()); !ok {
+					v.Drop(d, path) // it was kept for being primary
+					continue
+				}
 			}
 			primary = true
 		}

@@ -1,6 +1,10 @@
 package schema
 
-import "github.com/caddy-scim/caddy-scim/scimmodule/attr"
+import (
+	"slices"
+
+	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
+)
 
 // Published returns the schemas of the view as /Schemas shows them: the base
 // schema and the extensions, with what is kept and nothing else.
@@ -9,14 +13,41 @@ func (v *View) Published() []*Schema {
 	base.Attributes = nil
 	for _, a := range v.Core {
 		if a.Name != externalID.Name { // a common attribute, RFC 7643 §3.1
-			base.Attributes = append(base.Attributes, a)
+			base.Attributes = append(base.Attributes, v.demanded("", a))
 		}
 	}
 	list := []*Schema{&base}
 	for _, x := range v.Extensions {
-		list = append(list, x.Schema)
+		e := *x.Schema
+		e.Attributes = nil
+		for _, a := range x.Schema.Attributes {
+			e.Attributes = append(e.Attributes, v.demanded(e.ID, a))
+		}
+		list = append(list, &e)
 	}
 	return list
+}
+
+// demanded returns the attribute as required where the operator requires it, or
+// a part of it.
+func (v *View) demanded(urn string, a *Attribute) *Attribute {
+	for _, r := range v.required {
+		if r.Extension != urn || r.Attr.Name != a.Name {
+			continue
+		}
+		c := *a
+		c.Sub = slices.Clone(a.Sub)
+		c.Required = c.Required || r.Sub == nil
+		for i, b := range c.Sub {
+			if r.Sub != nil && b.Name == r.Sub.Name {
+				s := *b
+				s.Required = true
+				c.Sub[i], c.Required = &s, true
+			}
+		}
+		a = &c
+	}
+	return a
 }
 
 // Object returns the schema in the JSON form of RFC 7643 §7, without meta.

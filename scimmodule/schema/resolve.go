@@ -110,7 +110,8 @@ func withoutFilters(path string) string {
 	if j < i {
 		return path[:i]
 	}
-	return path[:i] + path[j+1:]
+	rest, _, _ := strings.Cut(path[j+1:], "[")
+	return path[:i] + rest
 }
 
 // Drop counts a path that a request named and that the view does not keep.

@@ -3,7 +3,9 @@ package schema
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,7 +36,7 @@ func Parse(text []byte) (*Schema, error) {
 	if err := d.Decode(&s); err != nil {
 		return nil, fmt.Errorf("not a schema in the form of RFC 7643 section 7: %w", err)
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("a schema file holds one schema, and this one goes on after it")
 	}
 	if !strings.HasPrefix(strings.ToLower(s.ID), "urn:") || strings.ContainsAny(s.ID, " \t\r\n\"\\[]") {

@@ -1,11 +1,15 @@
 package schema
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+
+	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
 )
 
 // Views are what one tenant's allow list makes of a catalog. They are immutable.
@@ -74,8 +78,8 @@ func (vs *Views) require(path string) error {
 	found := false
 	for _, v := range []*View{vs.User, vs.Group} {
 		r, ok := v.Resolve(path)
-		if !ok || r.Attr == nil || r.Leaf().Mutability == ReadOnly {
-			continue
+		if !ok || r.Attr == nil || r.Leaf().Mutability == ReadOnly || r.Attr.Name == "members" {
+			continue // members are no part of the resource that is checked
 		}
 		if r.Extension == "" && v == vs.Group && found {
 			continue // an unqualified name that users have is meant for users
@@ -144,12 +148,27 @@ func (s *selection) keeps(b *Attribute) bool {
 	return false
 }
 
-// elementRules returns the rules with what is kept of every element in each.
+// elementRules returns the rules, one for each value, in an order of their own,
+// and what is kept of every element as a rule without a value.
 func (s *selection) elementRules() []elementRule {
-	rules := slices.Clone(s.rules)
+	var rules []elementRule
+	for _, r := range s.rules {
+		r.value = attr.Fold(r.value)
+		i := slices.IndexFunc(rules, func(o elementRule) bool { return o.sub == r.sub && o.value == r.value })
+		if i < 0 {
+			r.subs = maps.Clone(r.subs)
+			rules = append(rules, r)
+			continue
+		}
+		rules[i].whole = rules[i].whole || r.whole
+		maps.Copy(rules[i].subs, r.subs)
+	}
 	if len(s.subs) > 0 {
 		rules = append(rules, elementRule{subs: s.subs})
 	}
+	slices.SortFunc(rules, func(a, b elementRule) int {
+		return cmp.Or(strings.Compare(a.sub, b.sub), strings.Compare(a.value, b.value))
+	})
 	return rules
 }
 
@@ -204,9 +223,9 @@ func (v *View) fingerprint() []byte {
 				b = fmt.Appendf(b, "%s ", s.Name)
 			}
 			for _, r := range a.rules {
-				b = fmt.Appendf(b, "[%s=%q %t", r.sub, r.value, r.whole)
+				b = fmt.Appendf(b, "[%s=%q", r.sub, r.value)
 				for _, s := range a.Sub {
-					if r.subs[s.Name] {
+					if r.keeps(s.Name) {
 						b = fmt.Appendf(b, " %s", s.Name)
 					}
 				}

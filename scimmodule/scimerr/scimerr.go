@@ -20,7 +20,6 @@ const (
 	InvalidPath   Type = "invalidPath"
 	NoTarget      Type = "noTarget"
 	InvalidValue  Type = "invalidValue"
-	InvalidVers   Type = "invalidVers"
 	InvalidCursor Type = "invalidCursor"
 	InvalidCount  Type = "invalidCount"
 )

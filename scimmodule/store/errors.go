@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Sentinel errors; see Store for which call returns which.
@@ -22,9 +21,9 @@ type ConflictError struct {
 	ID   string
 }
 
-// Error implements error.
+// Error implements error. It leaves the id out: a client may have chosen it.
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("store: %s %q changed meanwhile", e.Kind, e.ID)
+	return fmt.Sprintf("store: a %s changed meanwhile", e.Kind)
 }
 
 // UniqueError says that a key is claimed by another record.
@@ -45,9 +44,9 @@ type MissingError struct {
 	IDs  []string
 }
 
-// Error implements error.
+// Error implements error. It leaves the ids out: a client may have chosen them.
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("store: not found: %s", strings.Join(e.IDs, ", "))
+	return fmt.Sprintf("store: %d ids not found", len(e.IDs))
 }
 
 // Is makes errors.Is(err, ErrNotFound) true.

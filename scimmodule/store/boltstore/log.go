@@ -129,7 +129,7 @@ func (t *tenant) trim(limit store.LogLimit, now time.Time) error {
 	oldest := now.UnixMilli() - limit.MaxAge*1000
 	var keys [][]byte
 	c := log.Cursor()
-	for k, v := c.First(); k != nil && len(keys) < max(surplus, trimMost); k, v = c.Next() {
+	for k, v := c.First(); k != nil && len(keys) < trimMost; k, v = c.Next() {
 		expired := limit.MaxAge > 0 && len(v) >= 8 && int64(binary.BigEndian.Uint64(v)) < oldest
 		if len(keys) >= surplus && !expired {
 			break

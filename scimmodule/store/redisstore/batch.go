@@ -99,7 +99,7 @@ func (e *encoder) record(kind store.Kind, id string) int {
 		e.fail(err)
 	}
 	if !validID(id) {
-		e.fail(fmt.Errorf("redisstore: bad id %q", id))
+		e.fail(errBadID)
 	}
 	return e.key(e.ks.record(kind, id))
 }
@@ -166,7 +166,7 @@ func (e *encoder) records() {
 	}
 	for _, d := range e.b.Delete {
 		if d.Expect == 0 {
-			e.fail(fmt.Errorf("redisstore: delete of %s %q expects no record", d.Kind, d.ID))
+			e.fail(fmt.Errorf("redisstore: delete of a %s expects no record", d.Kind))
 		}
 		del = append(del, want(d.Kind, d.ID, d.Expect))
 		unlist.add(e.key(e.ks.list(d.Kind)), d.ID)
@@ -247,7 +247,7 @@ func (e *encoder) checkEntry(kind store.Kind, key store.Key, id string) {
 		e.fail(err)
 	}
 	if !validID(id) {
-		e.fail(fmt.Errorf("redisstore: bad id %q", id))
+		e.fail(errBadID)
 	}
 }
 
@@ -292,7 +292,7 @@ func (e *encoder) memberChanges() {
 		}
 		for i, id := range c.Remove {
 			if !validID(id) {
-				e.fail(fmt.Errorf("redisstore: bad id %q", id))
+				e.fail(errBadID)
 			}
 			ids = append(ids, id)
 			own[0][len(c.Add)+i] = e.key(e.ks.groups(store.User, id))
@@ -319,7 +319,7 @@ func (e *encoder) events() {
 			changed = string(text)
 		}
 		if !validID(ev.ID) {
-			e.fail(fmt.Errorf("redisstore: bad id %q", ev.ID))
+			e.fail(errBadID)
 		}
 		out = append(out, []any{string(ev.Type), string(ev.Kind), ev.ID, changed, e.put[recordID{ev.Kind, ev.ID}]})
 	}

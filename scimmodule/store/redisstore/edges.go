@@ -61,7 +61,7 @@ func sidesOf(ks keyspace, q store.EdgeQuery) [2]side {
 }
 
 func (s *Store) edgePage(ctx context.Context, sides [2]side, limit int) (store.EdgePage, error) {
-	pipe := s.client.TxPipeline()
+	pipe := s.client.Pipeline()
 	var counts [2]*redis.IntCmd
 	var ranges [2]*redis.StringSliceCmd
 	for i, x := range sides {
@@ -91,7 +91,7 @@ func (s *Store) edgePage(ctx context.Context, sides [2]side, limit int) (store.E
 }
 
 func (s *Store) edgesAmong(ctx context.Context, sides [2]side, ids []string) (store.EdgePage, error) {
-	pipe := s.client.TxPipeline()
+	pipe := s.client.Pipeline()
 	type answer struct {
 		kind   store.Kind
 		ids    []string

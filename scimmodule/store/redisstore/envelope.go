@@ -40,16 +40,16 @@ func appendHead(dst []byte, r *store.Record, now time.Time) ([]byte, error) {
 		created = now
 	}
 	if !validTime(created) || !validTime(now) || !r.ArchivedAt.IsZero() && !validTime(r.ArchivedAt) {
-		return nil, fmt.Errorf("redisstore: %s %q has a time out of range", r.Kind, r.ID)
+		return nil, fmt.Errorf("redisstore: a %s has a time out of range", r.Kind)
 	}
 	if len(r.Allow) > 32 || !only(r.Allow, "_-") {
-		return nil, fmt.Errorf("redisstore: %s %q has a bad fingerprint", r.Kind, r.ID)
+		return nil, fmt.Errorf("redisstore: a %s has a bad fingerprint", r.Kind)
 	}
 	switch n := len(r.Body); {
 	case n == 0:
 		dst = append(dst, '{')
 	case n < 2 || r.Body[0] != '{' || r.Body[n-1] != '}':
-		return nil, fmt.Errorf("redisstore: the body of %s %q is no JSON object", r.Kind, r.ID)
+		return nil, fmt.Errorf("redisstore: the body of a %s is no JSON object", r.Kind)
 	default:
 		dst = append(dst, r.Body[:n-1]...)
 		if n > 2 {

@@ -24,6 +24,7 @@ var families = map[store.Kind]string{
 }
 
 var (
+	errBadID  = errors.New("redisstore: an id is not one that a record can have")
 	errTenant = errors.New("redisstore: a tenant's name must not be empty or contain braces")
 	errQuery  = errors.New("redisstore: bad query")
 )

@@ -161,7 +161,7 @@ func (o *Options) complete() error {
 		return errors.New("the prefix may have at most 64 characters: letters, digits, dots, underscores, hyphens and colons")
 	}
 	o.DialTimeout = cmp.Or(o.DialTimeout, time.Second)
-	o.ReadTimeout = cmp.Or(o.ReadTimeout, time.Second)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, 800*time.Millisecond)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 3*time.Second)
 	if o.WaitReplicas > 0 {
 		o.WaitTimeout = cmp.Or(o.WaitTimeout, time.Second)

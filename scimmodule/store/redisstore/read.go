@@ -57,7 +57,7 @@ func (s *Store) records(ctx context.Context, ks keyspace, kind store.Kind, ids [
 			}
 			r, err := parseRecord(kind, ids[i*manyKeys+j], text)
 			if err != nil {
-				return nil, fmt.Errorf("%w: %s %q", err, kind, ids[i*manyKeys+j])
+				return nil, fmt.Errorf("%w: %s", err, kind)
 			}
 			out = append(out, r)
 		}
@@ -130,7 +130,9 @@ func (s *Store) ids(ctx context.Context, set string, q store.Query, page *store.
 		page.Total = int(n)
 		return nil, err
 	}
-	pipe := s.client.TxPipeline() // one moment, so that the total fits the page
+	// Not MULTI: that is refused where Redis is out of memory, and the total is a
+	// moment older than the page at most.
+	pipe := s.client.Pipeline()
 	count := pipe.ZCard(ctx, set)
 	var ranged *redis.StringSliceCmd
 	if q.After == "" {
