@@ -83,6 +83,9 @@ func (c *canary) errors(user, taken string) {
 		"comment":          `{"userName":"%s" /* %s */}`,
 	} {
 		for _, request := range [][2]string{{"POST", "/Users"}, {"PUT", "/Users/" + user}, {"PATCH", "/Users/" + user}, {"POST", "/Groups"}, {"POST", "/.search"}} {
+			if label == "twice in case" && request[1] == "/.search" {
+				continue // not a name that a search has: skipped both times
+			}
 			body := fmt.Sprintf(text, d(label), d(label+" title"))
 			r := c.send(0, request[0], request[1], body)
 			if r.Status != 400 {

@@ -139,10 +139,19 @@ func narrow(t *testing.T, c *canary, paths, filters []string, change func(*e2e.C
 	sweeps := func() int {
 		return bytes.Count(caddy.Log(t), fmt.Appendf(nil, `"msg":"housekeeping","tenant":%q`, c.client.Tenant))
 	}
-	cfg, before := caddy.Config, sweeps()
+	schemas := func() string {
+		c.client.HTTP.CloseIdleConnections()
+		return string(c.client.Do(t, "GET", "/Schemas", nil).Want(t, 200).Body)
+	}
+	cfg, before, wide := caddy.Config, sweeps(), schemas()
+	allowed := slices.Clone(cfg.Allow)
 	change(&cfg)
 	if err := caddy.Reload(caddy.WriteConfig(t, cfg)); err != nil {
 		t.Fatal(err)
+	}
+	if !slices.Equal(allowed, cfg.Allow) {
+		// The server of the old configuration may take a last connection.
+		e2e.Eventually(t, 10*time.Second, "the new configuration to answer", func() bool { return schemas() != wide })
 	}
 	c.narrowings++
 	look := func() {

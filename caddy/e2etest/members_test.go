@@ -241,3 +241,34 @@ func TestMemberNamedByUserName(t *testing.T) {
 		s.WantMembers(t, g)
 	})
 }
+
+// Lists of members that name nobody change nothing, and a value that can be no
+// id is nobody's, on every store.
+func TestMembersThatNameNobody(t *testing.T) {
+	e2e.ForEachStore(t, everything, func(t *testing.T, s *e2e.Server) {
+		u := s.CreateUser(t, "u@x")
+		g := s.CreateGroup(t, "G", u)
+		for _, list := range []any{A{M{"display": "Ann"}}, A{M{}}, "", A{nil}, A{""}, M{}, A{M{"$ref": "https://other.example/Users/x"}}} {
+			s.Do(t, "PUT", "/Groups/"+g, M{"displayName": "G", "members": list}).WantError(t, 400, "invalidValue")
+			s.WantMembers(t, g, u)
+		}
+		for _, value := range []string{"ann smith", "a/b", "_x", "ü", strings.Repeat("x", 200)} {
+			s.Patch(t, "/Groups/"+g, e2e.Op("remove", "members", A{M{"value": value}})).Want(t, 204)
+			s.Patch(t, "/Groups/"+g, e2e.Op("remove", `members[value eq "`+value+`"]`, nil)).Want(t, 204)
+			s.WantMembers(t, g, u)
+		}
+		s.Do(t, "PUT", "/Groups/"+g, M{"displayName": "G", "members": nil}).Want(t, 200)
+		s.WantMembers(t, g, u)
+	})
+}
+
+// A group that is its own member can be deleted.
+func TestGroupInItself(t *testing.T) {
+	e2e.ForEachStore(t, everything, func(t *testing.T, s *e2e.Server) {
+		g := s.CreateGroup(t, "G")
+		s.Patch(t, "/Groups/"+g, e2e.Op("add", "members", A{M{"value": g, "type": "Group"}})).Want(t, 204)
+		s.WantMembers(t, g, g)
+		s.Do(t, "DELETE", "/Groups/"+g, nil).Want(t, 204)
+		gone(t, s.Client, "/Groups/"+g)
+	})
+}

@@ -74,10 +74,8 @@ func (d *Directory) purge(ctx context.Context, c Call, rs []store.Record) (purge
 		return 0, err
 	}
 	for _, r := range rs {
-		l, err := d.load(r)
-		if err != nil {
-			return purged, err
-		}
+		// What is damaged goes too; nothing is known of its keys then.
+		l, _ := d.load(r)
 		b := &store.Batch{
 			Time:   d.timestamp(),
 			Actor:  c.Actor,

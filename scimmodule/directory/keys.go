@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -36,12 +37,18 @@ func exact(index, value string) store.Key {
 
 // uniqueKey is the key of an extension's unique attribute.
 func uniqueKey(r schema.Ref, value string) store.Key {
-	index := strings.Map(func(c rune) rune {
-		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' {
-			return c
+	var name strings.Builder
+	for _, c := range []byte(r.Name()) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.':
+			name.WriteByte(c)
+		case c == ':':
+			name.WriteByte('.')
+		default:
+			fmt.Fprintf(&name, ".%02x", c)
 		}
-		return '.'
-	}, r.Name())
+	}
+	index := name.String()
 	if r.Attr.CaseExact {
 		return exact(index, value)
 	}

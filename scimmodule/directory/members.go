@@ -17,30 +17,33 @@ import (
 // named is a member as a request names it.
 type named struct {
 	store.Member
-	typed    bool   // the request says whether it is a user or a group
 	userName string // what the member's own information says of it, if anything
 }
+
+// endpoints begin the last part of a reference.
+var endpoints = map[store.Kind]string{store.User: "/Users/", store.Group: "/Groups/"}
 
 // readMember reads a member object. Without an id there is none to add.
 func readMember(v attr.Value, base string) (named, bool) {
 	o := v.Object()
 	m := named{Member: store.Member{ID: o.Text("value"), Kind: store.User}}
 	ref := o.Text("$ref")
-	for endpoint, kind := range map[string]store.Kind{"/Users/": store.User, "/Groups/": store.Group} {
+	for _, k := range []store.Kind{store.User, store.Group} {
+		endpoint := endpoints[k]
 		i := strings.LastIndex(ref, endpoint)
 		if i < 0 {
 			continue
 		}
-		m.Kind, m.typed = kind, true
+		m.Kind = k
 		if m.ID == "" && (ref[:i] == base || ref[:i] == "..") {
 			m.ID = ref[i+len(endpoint):]
 		}
 	}
 	switch t := o.Text("type"); {
 	case strings.EqualFold(t, "Group"):
-		m.Kind, m.typed = store.Group, true
+		m.Kind = store.Group
 	case strings.EqualFold(t, "User"):
-		m.Kind, m.typed = store.User, true
+		m.Kind = store.User
 	}
 	m.userName = ownName(o)
 	return m, m.ID != ""

@@ -192,9 +192,11 @@ func conformComplex(a *Attribute, val attr.Value, path string) (attr.Value, erro
 	if out.Len() == 0 {
 		return attr.Value{}, nil
 	}
-	// manager with an empty value is how Entra ID unassigns it.
-	if v, ok := out.Get("value"); ok && !a.MultiValued && v.Kind() == attr.String && v.Text() == "" {
-		return attr.Value{}, nil
+	if v, ok := out.Get("value"); ok && v.Kind() == attr.String && v.Text() == "" {
+		if !a.MultiValued {
+			return attr.Value{}, nil // how Entra ID unassigns a manager
+		}
+		out.Delete("value")
 	}
 	return attr.OfObject(out), nil
 }
