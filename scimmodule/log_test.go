@@ -127,9 +127,8 @@ func TestUnexpectedErrors(t *testing.T) {
 		{"an error", func() error { return errors.New("disk on fire") }, "disk on fire"},
 		{"a panic", func() error { panic("MARKER") }, "stack"},
 		{"a panic of the runtime", func() error {
-			var m map[string]int
-			m["MARKER"] = 1
-			return nil
+			list := []string{"MARKER"}
+			return errors.New(list[len(list)])
 		}, "stack"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package e2etest
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"testing"
@@ -43,9 +44,7 @@ func (o okta) replace(t *testing.T, id string, values M) *e2e.Response {
 	t.Helper()
 	body := o.do(t, "GET", "/Users/"+id, nil).Want(t, 200).JSON
 	body["groups"] = A{}
-	for k, v := range values {
-		body[k] = v
-	}
+	maps.Copy(body, values)
 	return o.do(t, "PUT", "/Users/"+id, body).Want(t, 200)
 }
 

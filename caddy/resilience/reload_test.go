@@ -201,8 +201,11 @@ func wantText(c *http.Client, port int, start string) error {
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != 200 || !strings.HasPrefix(string(text), start) {
-		return fmt.Errorf("the plain site answers %d %q, want %q (%v)", res.StatusCode, text, start, err)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != 200 || !strings.HasPrefix(string(text), start) {
+		return fmt.Errorf("the plain site answers %d %q, want %q", res.StatusCode, text, start)
 	}
 	return nil
 }

@@ -199,23 +199,29 @@ func changed(counts map[string]int) map[string]int {
 	return out
 }
 
+func as[E error](err error) (e E, ok bool) {
+	ok = errors.As(err, &e)
+	return e, ok
+}
+
 // sameError compares errors by type and contents; of missing members it takes
 // any part of the list.
 func sameError(got, want error) bool {
-	switch want := want.(type) {
-	case *store.ConflictError:
-		e := new(store.ConflictError)
-		return errors.As(got, &e) && *e == *want
-	case *store.UniqueError:
-		e := new(store.UniqueError)
-		return errors.As(got, &e) && *e == *want
-	case *store.MissingError:
-		e := new(store.MissingError)
-		return errors.As(got, &e) && e.Kind == want.Kind && len(e.IDs) > 0 &&
-			!slices.ContainsFunc(e.IDs, func(id string) bool { return !slices.Contains(want.IDs, id) })
-	default:
+	if w, ok := as[*store.ConflictError](want); ok {
+		g, ok := as[*store.ConflictError](got)
+		return ok && *g == *w
+	}
+	if w, ok := as[*store.UniqueError](want); ok {
+		g, ok := as[*store.UniqueError](got)
+		return ok && *g == *w
+	}
+	w, ok := as[*store.MissingError](want)
+	if !ok {
 		return false
 	}
+	g, ok := as[*store.MissingError](got)
+	return ok && g.Kind == w.Kind && len(g.IDs) > 0 &&
+		!slices.ContainsFunc(g.IDs, func(id string) bool { return !slices.Contains(w.IDs, id) })
 }
 
 // tick is the time of the n-th batch of a sequence.
