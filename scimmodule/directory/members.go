@@ -5,12 +5,10 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/patch"
-	"github.com/caddy-scim/caddy-scim/scimmodule/scimerr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 )
 
@@ -74,118 +72,6 @@ func ownName(o *attr.Members) string {
 func isAddress(s string) bool {
 	at := strings.LastIndexByte(s, '@')
 	return at > 0 && at < len(s)-1 && !strings.ContainsAny(s, " \t\r\n<>\"")
-}
-
-// edit is what a request wants of a group's members, in the order of its
-// operations.
-type edit struct {
-	// names holds what the request said of the members to add, by id.
-	names  map[string]named
-	add    []string
-	remove []string
-}
-
-// maxComparisons bounds the work of operations that remove members by a filter.
-const maxComparisons = 5_000_000
-
-// plan works out the outcome of the edits, which follow one another. Edits that
-// depend on who is a member now read the members, and then the outcome holds for
-// the version that they were read at; the others commute with what other
-// requests do.
-func (d *Directory) plan(ctx context.Context, c Call, group string, edits []patch.MemberEdit) (e edit, exact bool, err error) {
-	exact = !commutes(edits)
-	for i := len(edits) - 1; i > 0; i-- {
-		if k := edits[i].Kind; k == patch.ReplaceMembers || k == patch.RemoveAll {
-			edits = edits[i:] // what came before does not matter
-			break
-		}
-	}
-	if edits, err = d.byOwnID(ctx, c, edits); err != nil {
-		return e, exact, err
-	}
-	e.names = map[string]named{}
-	before := map[string]store.Member{}
-	if exact && group != "" {
-		err := d.eachEdge(ctx, store.EdgeQuery{Group: group}, func(m store.Member) error {
-			before[m.ID] = m
-			return nil
-		})
-		if err != nil {
-			return e, exact, err
-		}
-	}
-	// wanted is the last word on each id that was spoken of.
-	wanted, order := map[string]bool{}, []string{}
-	say := func(id string, in bool) {
-		if _, spoken := wanted[id]; !spoken {
-			order = append(order, id)
-		}
-		wanted[id] = in
-	}
-	addAll := func(values []attr.Value) (added int) {
-		for i, v := range values {
-			m, ok := readMember(v, c.Base)
-			if !ok {
-				d.dropMember(c, "\x00"+strconv.Itoa(i)) // no id is like it
-				continue
-			}
-			e.names[m.ID] = m
-			say(m.ID, true)
-			added++
-		}
-		return added
-	}
-	compared := 0
-	removeAll := func(match func(store.Member) bool) {
-		if compared += len(order) + len(before); compared > maxComparisons {
-			return
-		}
-		for _, id := range order {
-			if m := e.names[id]; wanted[id] && match(m.Member) {
-				wanted[id] = false
-			}
-		}
-		for id, m := range before {
-			if match(m) {
-				say(id, false)
-			}
-		}
-	}
-	everyone := func(store.Member) bool { return true }
-	for _, m := range edits {
-		switch m.Kind {
-		case patch.AddMembers:
-			addAll(m.Values)
-		case patch.RemoveMembers:
-			for _, v := range m.Values {
-				if n, ok := readMember(v, c.Base); ok {
-					say(n.ID, false)
-				}
-			}
-		case patch.ReplaceMembers:
-			removeAll(everyone)
-			if addAll(m.Values) == 0 && len(m.Values) > 0 {
-				return e, exact, namesNobody()
-			}
-		case patch.RemoveAll:
-			removeAll(everyone)
-		case patch.RemoveMatching:
-			removeAll(func(s store.Member) bool { return m.Filter.Match(memberValue(s, c.Base)) })
-		}
-	}
-	if compared > maxComparisons {
-		return e, exact, scimerr.New(413, scimerr.None, "The request compares too many members with filters; name the members to remove by their ids.")
-	}
-	for _, id := range order {
-		_, is := before[id]
-		switch {
-		case wanted[id] && !is:
-			e.add = append(e.add, id)
-		case !wanted[id] && (is || !exact && ValidID(id)): // no other id is a member's
-			e.remove = append(e.remove, id)
-		}
-	}
-	return e, exact, nil
 }
 
 // byOwnID puts ids in the place of userNames: where a member may be created from

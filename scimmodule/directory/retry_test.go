@@ -50,12 +50,12 @@ var changes = []change{
 		func(e *env, s seed) (store.Record, error) {
 			return e.tryPut(store.User, s.user, `{"userName":"a2","locale":"de"}`)
 		},
-		func(e *env, s seed) bool { return has(e, store.User, s.user, "a2") }},
+		func(e *env, s seed) bool { return has(e, store.User, s.user, `"a2"`) }},
 	{"patch a user",
 		func(e *env, s seed) (store.Record, error) {
 			return e.tryPatch(store.User, s.user, `[{"op":"add","path":"locale","value":"de"}]`)
 		},
-		func(e *env, s seed) bool { return has(e, store.User, s.user, "de") }},
+		func(e *env, s seed) bool { return has(e, store.User, s.user, `"de"`) }},
 	{"delete a user",
 		func(e *env, s seed) (store.Record, error) {
 			return store.Record{}, e.d.DeleteUser(e.t.Context(), e.call(), s.user)
@@ -70,7 +70,7 @@ var changes = []change{
 		func(e *env, s seed) (store.Record, error) {
 			return e.tryPut(store.Group, s.group, `{"displayName":"g2","members":["`+s.other+`"]}`)
 		},
-		func(e *env, s seed) bool { return has(e, store.Group, s.group, "g2") && e.members(s.group) == s.other }},
+		func(e *env, s seed) bool { return has(e, store.Group, s.group, `"g2"`) && e.members(s.group) == s.other }},
 	{"add a member",
 		func(e *env, s seed) (store.Record, error) {
 			return e.tryPatch(store.Group, s.group, `[{"op":"add","path":"members","value":["`+s.other+`","p1"]}]`)
