@@ -19,6 +19,10 @@ import (
 
 const acme = "acme"
 
+// patience is the timeout of tests that are not about time: the machine may be
+// slow.
+const patience = 20 * time.Second
+
 var now = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
 
 func open(tb testing.TB, opt redisstore.Options) *redisstore.Store {
@@ -39,7 +43,7 @@ func open(tb testing.TB, opt redisstore.Options) *redisstore.Store {
 func start(tb testing.TB, args ...string) (*redistest.Server, *redisstore.Store) {
 	tb.Helper()
 	server := redistest.Start(tb, args...)
-	return server, open(tb, redisstore.Options{Addresses: []string{server.Socket}})
+	return server, open(tb, redisstore.Options{Addresses: []string{server.Socket}, ReadTimeout: patience, WriteTimeout: patience})
 }
 
 func record(kind store.Kind, id string) store.Record {

@@ -26,6 +26,7 @@ func TestDeclaredKeys(t *testing.T) {
 			server.Do(tb, "FLUSHALL")
 			return open(tb, redisstore.Options{
 				Addresses: []string{server.Addr}, Cluster: true, Log: limit, Username: "caddy-scim", Password: "secret1",
+				ReadTimeout: patience, WriteTimeout: patience,
 			})
 		},
 	})

@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Config{
 		Open: func(tb testing.TB, limit store.LogLimit) store.Store {
 			server := redistest.Start(tb, "--appendonly", "yes", "--appendfsync", "always")
-			s := open(tb, redisstore.Options{Addresses: []string{server.Socket}, Log: limit})
+			s := open(tb, redisstore.Options{Addresses: []string{server.Socket}, Log: limit, ReadTimeout: patience, WriteTimeout: patience})
 			servers[s] = server
 			return s
 		},
@@ -33,7 +33,7 @@ func TestConformance(t *testing.T) {
 			}
 			server.Kill()
 			server.Restart(tb)
-			s := open(tb, redisstore.Options{Addresses: []string{server.Socket}})
+			s := open(tb, redisstore.Options{Addresses: []string{server.Socket}, ReadTimeout: patience, WriteTimeout: patience})
 			servers[s] = server
 			return s
 		},
@@ -44,7 +44,7 @@ func BenchmarkStore(b *testing.B) {
 	storetest.RunBenchmarks(b, storetest.Config{
 		Open: func(tb testing.TB, limit store.LogLimit) store.Store {
 			server := redistest.Start(tb)
-			return open(tb, redisstore.Options{Addresses: []string{server.Socket}, Log: limit})
+			return open(tb, redisstore.Options{Addresses: []string{server.Socket}, Log: limit, ReadTimeout: patience, WriteTimeout: patience})
 		},
 	})
 }
