@@ -70,7 +70,9 @@ var changes = []change{
 		func(e *env, s seed) (store.Record, error) {
 			return e.tryPut(store.Group, s.group, `{"displayName":"g2","members":["`+s.other+`"]}`)
 		},
-		func(e *env, s seed) bool { return has(e, store.Group, s.group, `"g2"`) && e.members(s.group) == s.other }},
+		func(e *env, s seed) bool {
+			return has(e, store.Group, s.group, `"g2"`) && e.members(s.group) == s.other
+		}},
 	{"add a member",
 		func(e *env, s seed) (store.Record, error) {
 			return e.tryPatch(store.Group, s.group, `[{"op":"add","path":"members","value":["`+s.other+`","p1"]}]`)
