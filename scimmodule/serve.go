@@ -31,6 +31,7 @@ type exchange struct {
 
 	operation, resourceType string // for logs and metrics
 	status                  int    // as it was sent
+	problem                 scimerr.Type
 }
 
 // Serve answers one SCIM request. The path is what follows the base path ("" or
@@ -118,6 +119,9 @@ func (x *exchange) done(start time.Time) {
 		slog.String("token", x.who.token),
 		slog.Duration("duration", d),
 	}
+	if x.problem != scimerr.None {
+		attrs = append(attrs, slog.String("scim_type", string(x.problem)))
+	}
 	if len(names) > 0 {
 		attrs = append(attrs, slog.Any("dropped", names))
 	}
@@ -129,6 +133,7 @@ func (x *exchange) done(start time.Time) {
 // still be done is to break it off, so that it cannot be taken for whole.
 func (x *exchange) fail(err error) {
 	e := x.clientError(err)
+	x.problem = e.Type
 	if x.status != 0 {
 		panic(http.ErrAbortHandler)
 	}

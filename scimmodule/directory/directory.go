@@ -117,10 +117,13 @@ func (c Call) check(r store.Record) error {
 
 // dropMember counts a member who is not kept.
 func (d *Directory) dropMember(c Call, id string) {
-	if !c.counted[id] {
-		c.counted[id] = true
-		d.set.Views.Group.Drop(c.Dropped, "members")
+	if c.counted[id] {
+		return
 	}
+	if c.counted != nil {
+		c.counted[id] = true
+	}
+	d.set.Views.Group.Drop(c.Dropped, "members")
 }
 
 // PreconditionFailed is the error of a version that If-Match does not name (RFC
