@@ -44,7 +44,7 @@ lint: ## the linters of .golangci.yml
 	go run $(GOLANGCI_LINT) run ./...
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (10s)
+fuzz: test-tools ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: soak
