@@ -42,7 +42,7 @@ func appendHead(dst []byte, r *store.Record, now time.Time) ([]byte, error) {
 	if !validTime(created) || !validTime(now) || !r.ArchivedAt.IsZero() && !validTime(r.ArchivedAt) {
 		return nil, fmt.Errorf("redisstore: a %s has a time out of range", r.Kind)
 	}
-	if len(r.Allow) > 32 || !only(r.Allow, "_-") {
+	if !validFingerprint(r.Allow) {
 		return nil, fmt.Errorf("redisstore: a %s has a bad fingerprint", r.Kind)
 	}
 	switch n := len(r.Body); {
@@ -196,6 +196,8 @@ func (c *cutter) parts(r *store.Record) (empty bool) {
 	return empty
 }
 
+func validFingerprint(s string) bool { return len(s) <= 32 && only(s, "_-") }
+
 // quoted cuts off a part with a quoted value, whose closing quote is cut.
 func (c *cutter) quoted(r *store.Record) {
 	n := len(c.text)
@@ -206,6 +208,7 @@ func (c *cutter) quoted(r *store.Record) {
 	switch {
 	case c.ends(`"allow":"`):
 		r.Allow = value
+		c.failed = c.failed || !validFingerprint(value)
 	case c.ends(`"archivedAt":"`):
 		r.ArchivedAt = c.parseTime(value)
 	default:
