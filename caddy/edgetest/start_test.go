@@ -43,7 +43,7 @@ const (
 func newExample(t *testing.T, published bool, command ...string) *example {
 	t.Helper()
 	x := &example{command: command, dir: t.TempDir(), config: "Caddyfile.example", port: examplePort}
-	x.env = append(os.Environ(), "XDG_DATA_HOME="+filepath.Join(x.dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(x.dir, "config"), "GORACE=log_path="+filepath.Join(x.dir, "race"))
+	x.env = append(os.Environ(), "XDG_DATA_HOME="+filepath.Join(x.dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(x.dir, "config"), "GORACE=exitcode=0 log_path="+filepath.Join(x.dir, "race"))
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOENV"} { // whose places depend on the variables above
 		x.env = append(x.env, name+"="+goEnv(t, name))
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -76,7 +77,7 @@ func (c *Caddy) BasePath() string {
 
 func (c *Caddy) environment() []string {
 	env := []string{"HOME=" + c.Dir, "XDG_DATA_HOME=" + filepath.Join(c.Dir, "data"), "XDG_CONFIG_HOME=" + filepath.Join(c.Dir, "config"),
-		"GORACE=log_path=" + filepath.Join(c.Dir, "race")}
+		"GORACE=exitcode=0 log_path=" + filepath.Join(c.Dir, "race")} // races reads the reports
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		switch name {
@@ -164,12 +165,22 @@ func (c *Caddy) races() error {
 		return err
 	}
 	for _, f := range files {
-		if report, err := os.ReadFile(f); err == nil && len(report) > 0 {
-			return fmt.Errorf("data race in caddy-scim:\n%s", report)
+		text, err := os.ReadFile(f)
+		if err != nil {
+			return err
+		}
+		for report := range strings.SplitSeq(string(text), "WARNING: DATA RACE") {
+			if ourFrame.MatchString(report) {
+				return fmt.Errorf("data race in caddy-scim:\n%s", report)
+			}
 		}
 	}
 	return nil
 }
+
+// ourFrame is a function of this module in a race report. Caddy has races of its
+// own: its TLS app writes its fields in Start while handshakes read them.
+var ourFrame = regexp.MustCompile(`(?m)^\s+github\.com/caddy-scim/caddy-scim/`)
 
 // Kill ends the server with SIGKILL.
 func (c *Caddy) Kill(t testing.TB) {
