@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/directory"
+	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 )
 
 // background is the actor of what the service does by itself.
@@ -46,6 +47,9 @@ func (s *Service) housekeeping(ctx context.Context) error {
 		rewritten, serr := d.Sweep(ctx, c)
 		if err := errors.Join(perr, serr); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("tenant %s: %w", d.Tenant(), err))
+			if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUncertain) {
+				return failed // the others would wait for the store too
+			}
 		}
 		if purged+rewritten > 0 {
 			s.log.LogAttrs(ctx, slog.LevelInfo, "housekeeping", slog.String("tenant", d.Tenant()), slog.Int("purged", purged), slog.Int("narrowed", rewritten))
