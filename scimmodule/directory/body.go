@@ -160,9 +160,9 @@ func (d *Directory) settle(v *schema.View, c Call, o *attr.Members) {
 	if id == "" {
 		return
 	}
-	if r.Attr.Find("$ref") != nil {
+	if r.Attr.Find("$ref") != nil && m.Object().Text("$ref") != c.Base+"/Users/"+id {
 		// Relative, as in RFC 7643 §8.3, so that it holds at any address;
-		// what a client says of it may be an address of its own.
+		// what a client says of it is kept only where it is this service's own.
 		m.Object().Set("$ref", attr.Of("../Users/"+id))
 	}
 }
