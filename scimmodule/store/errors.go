@@ -11,6 +11,7 @@ var (
 	ErrTooLarge    = errors.New("store: batch too large")
 	ErrUnavailable = errors.New("store: unavailable")
 	ErrUncertain   = errors.New("store: commit may or may not have been applied")
+	ErrSystem      = errors.New("store: the system tenant cannot be dropped")
 )
 
 // ConflictError says that a record was not in the expected version, existed or

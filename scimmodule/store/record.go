@@ -14,10 +14,13 @@ const (
 	Token     Kind = "token"     // a bearer token's hash, in the SystemTenant
 	Tenant    Kind = "tenant"    // a tenant made at run time, in the SystemTenant
 	Sweep     Kind = "sweep"     // the mark of a finished sweep of a tenant, in the SystemTenant
+	Report    Kind = "report"    // a tenant's attribute names and activity, in the SystemTenant
+	Lease     Kind = "lease"     // which node does a job, and when it was last done, in the SystemTenant
+	Import    Kind = "import"    // how far an import into a tenant came, in the SystemTenant
 )
 
-// SystemTenant is the reserved tenant under which tokens and the registry of
-// tenants live. It cannot clash: tenant names start with a letter or digit.
+// SystemTenant is the reserved tenant under which tokens, the registry of
+// tenants and what the service notes about tenants live. It cannot clash: tenant names start with a letter or digit.
 const SystemTenant = "_system"
 
 // Record is one stored resource: an envelope that the store understands and a
@@ -30,7 +33,7 @@ type Record struct {
 	// Version is the tenant's revision at which the record last changed, and
 	// for a group also its membership. It is never 0 for a stored record, only
 	// grows, and is never used again, not even for a record that was deleted
-	// and made anew.
+	// and made anew; but Drop makes the tenant's versions begin again.
 	Version uint64
 	// Created and Modified have millisecond resolution, in UTC.
 	Created, Modified time.Time

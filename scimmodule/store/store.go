@@ -43,6 +43,24 @@ type Store interface {
 	// atomic; it may be called again after an error.
 	Redact(ctx context.Context, tenant string, drop func(Change) bool) (int, error)
 
+	// Drop erases everything that a tenant has: records, keys, edges, the change
+	// log and the revision. Afterwards the tenant is as if it had never been: a
+	// later commit starts at revision 1, so versions may come again. A tenant that
+	// has nothing is no error; ErrSystem for the SystemTenant, whose records about
+	// the tenant are the caller's to delete.
+	//
+	// It erases a bounded number of keys at a time, in no order that a reader can
+	// rely on, and lets other calls go on between. After an error (the context's
+	// too) or a crash a part is left, and Drop must be called again. The caller
+	// sees to it that until Drop has returned nil no node serves the tenant, and
+	// none commits to it: what is committed before the last step is erased as
+	// well, what comes later stays, and while commits keep coming, Drop may not
+	// end.
+	//
+	// Where progress is not nil it is told, from the caller's goroutine, how many
+	// keys this call has erased so far, as the store counts them.
+	Drop(ctx context.Context, tenant string, progress func(erased int)) error
+
 	// Ready tells whether the store can serve now, by a cheap round trip.
 	Ready(ctx context.Context) error
 

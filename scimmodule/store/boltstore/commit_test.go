@@ -370,6 +370,7 @@ func TestClose(t *testing.T) {
 			_, err := s.Redact(t.Context(), acme, func(store.Change) bool { return true })
 			return err
 		},
+		"Drop":  func() error { return s.Drop(t.Context(), acme, nil) },
 		"Ready": func() error { return s.Ready(t.Context()) },
 	} {
 		if err := call(); !errors.Is(err, store.ErrUnavailable) {

@@ -17,10 +17,16 @@ const (
 )
 
 // kinds lists the kinds of records; a kind's code is its place, from 1. The
-// order is part of the format. Users come before groups, as in Store.Edges.
+// order is part of the format: what is new comes last. Users come before
+// groups, as in Store.Edges.
 var kinds = [...]store.Kind{
 	store.User, store.Group, store.Archived, store.Tombstone, store.Token, store.Tenant, store.Sweep,
+	store.Report, store.Lease, store.Import,
 }
+
+// firstKinds is how many of the kinds the first version knew. States that it
+// wrote count no more.
+const firstKinds = 7
 
 // kindCode returns 0 for a kind that is not known.
 func kindCode(k store.Kind) byte {

@@ -107,15 +107,20 @@ func (s *state) encode() []byte {
 	return b
 }
 
+// decode reads a state. One that is older than the last kinds counts fewer:
+// there are no records of the others yet.
 func (s *state) decode(b []byte) error {
-	if len(b) != 8*(3+len(kinds)) {
+	if len(b)%8 != 0 || len(b) < 8*(3+firstKinds) || len(b) > 8*(3+len(kinds)) {
 		return errDamaged
 	}
 	s.revision = binary.BigEndian.Uint64(b)
 	s.trimmed = binary.BigEndian.Uint64(b[8:])
 	s.entries = binary.BigEndian.Uint64(b[16:])
 	for i := range s.records {
-		s.records[i] = binary.BigEndian.Uint64(b[24+8*i:])
+		s.records[i] = 0
+		if at := 24 + 8*i; at < len(b) {
+			s.records[i] = binary.BigEndian.Uint64(b[at:])
+		}
 	}
 	return nil
 }

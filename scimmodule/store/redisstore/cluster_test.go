@@ -51,13 +51,21 @@ func TestCluster(t *testing.T) {
 	from.Do(t, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
 	_, err := s.Commit(t.Context(), acme, create("u2"))
 	is(t, "while the slot migrates", err, store.ErrUnavailable)
+	is(t, "Drop while the slot migrates", s.Drop(t.Context(), acme, nil), store.ErrUnavailable)
 	if !exists(t, s, "u1") || exists(t, s, "u2") {
-		t.Error("a refused commit changed something")
+		t.Error("a refused commit or drop changed something")
 	}
 
 	// The keys move, and the slot with them; the client has to find out.
 	_, port, _ := strings.Cut(to.Addr, ":")
-	for key := range strings.Lines(from.Do(t, "CLUSTER", "GETKEYSINSLOT", slot, "100")) {
+	stale := open(t, redisstore.Options{Addresses: []string{nodes[0].Addr}, Cluster: true})
+	if !exists(t, stale, "u1") {
+		t.Error("the user is not there")
+	}
+	for i, key := range strings.Split(from.Do(t, "CLUSTER", "GETKEYSINSLOT", slot, "100"), "\n") {
+		if i == 1 {
+			is(t, "Drop while keys are on two nodes", s.Drop(t.Context(), acme, nil), store.ErrUnavailable)
+		}
 		if got := from.Do(t, "MIGRATE", "127.0.0.1", port, strings.TrimSpace(key), "0", "1000"); got != "OK" {
 			t.Fatalf("MIGRATE %s: %s", key, got)
 		}
@@ -71,5 +79,27 @@ func TestCluster(t *testing.T) {
 	})
 	if !exists(t, s, "u1") || !exists(t, s, "u2") {
 		t.Error("a user is lost")
+	}
+
+	// Dropped by a client that has not heard of the move, and all others by one that has.
+	if err := stale.Drop(t.Context(), acme, nil); err != nil {
+		t.Errorf("Drop by a client that has not heard of the move: %v", err)
+	}
+	for i := range 12 {
+		tenant := fmt.Sprint("tenant", i)
+		if err := s.Drop(t.Context(), tenant, nil); err != nil {
+			t.Fatalf("Drop(%s): %v", tenant, err)
+		}
+		for j := range 12 {
+			records, err := s.Get(t.Context(), fmt.Sprint("tenant", j), store.User, "u1")
+			if err != nil || len(records) == 1 != (j > i) {
+				t.Fatalf("tenant%d after the drop of %s: %d records, %v", j, tenant, len(records), err)
+			}
+		}
+	}
+	for i, node := range nodes {
+		for key := range contents(t, node, "scim:{_system}:") {
+			t.Errorf("%s is left on node %d", key, i)
+		}
 	}
 }

@@ -79,7 +79,7 @@ type exchange struct {
 // server that lacks the script, and to the slot's new master.
 func (x *exchange) run(ctx context.Context) ([]any, error) {
 	for attempt := 1; ; attempt++ {
-		node, cluster, err := x.node(ctx)
+		node, cluster, err := x.s.master(ctx, x.keys[0])
 		var answer []any
 		if err == nil {
 			answer, err = x.send(ctx, node, "evalsha", commitSHA)
@@ -87,27 +87,36 @@ func (x *exchange) run(ctx context.Context) ([]any, error) {
 				answer, err = x.send(ctx, node, "eval", commitSource)
 			}
 		}
-		if err == nil || cluster == nil {
+		if err == nil || !moved(ctx, cluster, attempt, err) {
 			return answer, err
-		}
-		cluster.ReloadState(ctx) // in the background
-		if attempt == 3 || !redis.HasErrorPrefix(err, "MOVED") {
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(time.Duration(attempt) * 50 * time.Millisecond):
 		}
 	}
 }
 
-// node returns the server to send to. The cluster client would repeat a commit
-// after a lost reply, so the master is talked to directly.
-func (x *exchange) node(ctx context.Context) (*redis.Client, *redis.ClusterClient, error) {
-	switch c := x.s.client.(type) {
+// moved tells whether to ask again: after a moment in which the cluster's
+// client, nil outside of a cluster, finds a slot's new master.
+func moved(ctx context.Context, cluster *redis.ClusterClient, attempt int, err error) bool {
+	if cluster == nil {
+		return false
+	}
+	cluster.ReloadState(ctx) // in the background
+	if attempt == 3 || !redis.HasErrorPrefix(err, "MOVED") {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Duration(attempt) * 50 * time.Millisecond):
+		return true
+	}
+}
+
+// master returns the server that has a key. The cluster client would repeat a
+// commit after a lost reply, so it is talked to directly.
+func (s *Store) master(ctx context.Context, key string) (*redis.Client, *redis.ClusterClient, error) {
+	switch c := s.client.(type) {
 	case *redis.ClusterClient:
-		node, err := c.MasterForKey(ctx, x.keys[0])
+		node, err := c.MasterForKey(ctx, key)
 		return node, c, err
 	case *redis.Client:
 		return c, nil, nil

@@ -169,6 +169,9 @@ func TestDocumentedWriter(t *testing.T) {
 	if w, err := s.Warnings(t.Context()); err != nil || len(w) != 1 {
 		t.Errorf("Warnings: %q, %v; want the one on persistence", w, err)
 	}
+	if err := s.Drop(t.Context(), acme, nil); err != nil || exists(t, s, "new") {
+		t.Errorf("Drop: %v", err)
+	}
 	denied(t, server)
 }
 

@@ -29,6 +29,9 @@ var resourceTypes = map[store.Kind]string{
 	store.Token:     "Token",
 	store.Tenant:    "Tenant",
 	store.Sweep:     "Sweep",
+	store.Report:    "Report",
+	store.Lease:     "Lease",
+	store.Import:    "Import",
 }
 
 var errEnvelope = errors.New("redisstore: a stored record is not in the expected form")

@@ -100,7 +100,10 @@ func FuzzEnvelope(f *testing.F) {
 		f.Add([]byte(body), "abc", true, int64(1_767_366_245_678), uint64(123), uint8(0))
 		f.Add([]byte(body), "", false, int64(-1), uint64(0), uint8(3))
 	}
-	kinds := []store.Kind{store.User, store.Group, store.Archived, store.Tombstone, store.Token, store.Tenant}
+	kinds := []store.Kind{
+		store.User, store.Group, store.Archived, store.Tombstone, store.Token, store.Tenant, store.Sweep,
+		store.Report, store.Lease, store.Import,
+	}
 	f.Fuzz(func(t *testing.T, body []byte, allow string, provisional bool, archived int64, version uint64, kind uint8) {
 		r := store.Record{
 			Kind: kinds[int(kind)%len(kinds)], ID: "u1", Version: version % 10_000_000_000_000_000,

@@ -21,6 +21,9 @@ var families = map[store.Kind]string{
 	store.Token:     "tokens",
 	store.Tenant:    "tenants",
 	store.Sweep:     "sweeps",
+	store.Report:    "reports",
+	store.Lease:     "leases",
+	store.Import:    "imports",
 }
 
 var (

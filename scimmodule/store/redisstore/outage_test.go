@@ -41,6 +41,7 @@ var calls = map[string]func(ctx context.Context, s *redisstore.Store) error{
 		_, err := s.Redact(ctx, acme, func(store.Change) bool { return true })
 		return err
 	},
+	"Drop": func(ctx context.Context, s *redisstore.Store) error { return s.Drop(ctx, acme, nil) },
 	"Commit": func(ctx context.Context, s *redisstore.Store) error {
 		_, err := s.Commit(ctx, acme, create("new"))
 		return err

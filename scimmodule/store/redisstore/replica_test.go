@@ -73,6 +73,12 @@ func TestSentinel(t *testing.T) {
 	if !exists(t, s, "u1") {
 		t.Error("the user is lost")
 	}
+	if err := s.Drop(t.Context(), acme, nil); err != nil {
+		t.Errorf("Drop: %v", err)
+	}
+	for key := range contents(t, replica, "scim:{_system}:") {
+		t.Errorf("%s is left on the new master", key)
+	}
 }
 
 func startSentinel(t *testing.T, master string) string {

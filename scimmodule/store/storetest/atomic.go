@@ -14,7 +14,11 @@ var world = probe{
 // makeWorld fills acme with a little of everything.
 func makeWorld(e *env) {
 	e.Helper()
-	e.commit(&store.Batch{
+	e.commit(worldBatch())
+}
+
+func worldBatch() *store.Batch {
+	return &store.Batch{
 		Put: []store.Put{
 			{Record: user("u1")}, {Record: user("u2")}, {Record: group("g1")}, {Record: group("g2")},
 			{Record: record(store.Archived, "a1")}, {Record: record(store.Tombstone, "t1")},
@@ -23,7 +27,7 @@ func makeWorld(e *env) {
 		Index:   []store.Entry{entry(store.Key{Index: "k", Value: "v"}, "u1")},
 		Members: []store.MemberChange{{Group: "g1", Add: []store.Member{userMember("u1"), groupMember("g2")}}},
 		Events:  []store.Event{{Type: store.UserCreated, Kind: store.User, ID: "u1"}},
-	})
+	}
 }
 
 // writes lists every kind of write; all of them fit together in one batch.

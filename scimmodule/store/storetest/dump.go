@@ -29,6 +29,7 @@ type dump struct {
 	Index   map[string][]string
 	Members map[string][]store.Member
 	Groups  map[string][]store.Member
+	Trimmed uint64 // as TruncatedError has it
 	Log     []store.Change
 }
 
@@ -80,6 +81,11 @@ func takeDump(ctx context.Context, tb testing.TB, s store.Store, tenant string, 
 	}
 	var err error
 	d.Log, err = s.Changes(ctx, tenant, 0, maxLimit)
+	var truncated *store.TruncatedError
+	if errors.As(err, &truncated) {
+		d.Trimmed = truncated.Oldest
+		d.Log, err = s.Changes(ctx, tenant, d.Trimmed, maxLimit)
+	}
 	check(err)
 	return d
 }

@@ -36,8 +36,11 @@ func testModel(t *testing.T, c Config) {
 		m.now = takeDump(t.Context(), t, m.model, m.tenant, pool)
 		m.apply(firstBatch())
 		for range rapid.IntRange(1, 8).Draw(rt, "length") {
-			if rapid.IntRange(0, 19).Draw(rt, "redact") == 0 {
+			switch rapid.IntRange(0, 19).Draw(rt, "redact or drop") {
+			case 0:
 				m.redact()
+			case 1:
+				m.drop()
 			}
 			m.apply(m.drawBatch())
 		}
@@ -121,6 +124,19 @@ func (m *modelTest) redact() {
 	if err != nil || got != want {
 		m.rt.Fatalf("Redact(%q) = %d, %v; want %d", id, got, err, want)
 	}
+}
+
+// drop begins anew: revisions come again, and mean something else.
+func (m *modelTest) drop() {
+	for _, s := range []store.Store{m.model, m.s} {
+		if err := s.Drop(m.tb.Context(), m.tenant, nil); err != nil {
+			m.rt.Fatalf("Drop: %v", err)
+		}
+	}
+	clear(m.toStore)
+	clear(m.labels)
+	m.versions = nil
+	m.compare(nil)
 }
 
 // translate returns the batch with the store's versions for the model's.

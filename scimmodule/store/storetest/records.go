@@ -12,6 +12,7 @@ import (
 
 var allKinds = []store.Kind{
 	store.User, store.Group, store.Archived, store.Tombstone, store.Token, store.Tenant, store.Sweep,
+	store.Report, store.Lease, store.Import,
 }
 
 func testEmpty(e *env) {

@@ -75,6 +75,8 @@ var tests = []struct {
 	{"large values", store.LogLimit{}, testLarge},
 	{"a group of 20,000", store.LogLimit{}, testManyMembers},
 	{"5,000 users created and linked in one batch", store.LogLimit{}, testManyRecords},
+	{"dropping a tenant", store.LogLimit{Entries: 100}, testDrop},
+	{"dropping a large tenant in parts", store.LogLimit{}, testDropMany},
 	{"a context that has ended", store.LogLimit{}, testContext},
 	{"ready", store.LogLimit{}, testReady},
 
@@ -82,4 +84,5 @@ var tests = []struct {
 	{"parallel member changes lose none", store.LogLimit{}, testRaceMembers},
 	{"parallel read-modify-write loses none", store.LogLimit{}, testRaceUpdates},
 	{"a delete and a member add do not both win", store.LogLimit{}, testRaceDelete},
+	{"dropping a tenant that is written to", store.LogLimit{}, testRaceDrop},
 }

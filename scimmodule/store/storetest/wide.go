@@ -224,6 +224,7 @@ func testContext(e *env) {
 				_, err := e.s.Redact(ctx, acme, func(store.Change) bool { return true })
 				return err
 			}},
+			{"Drop", func() error { return e.s.Drop(ctx, acme, nil) }},
 			{"Ready", func() error { return e.s.Ready(ctx) }},
 		} {
 			if err := c.call(); !errors.Is(err, ctx.Err()) {
