@@ -20,6 +20,9 @@ type Limits struct {
 	Depth    int // nesting of arrays and objects; default 16
 	String   int // bytes of one string that is kept; default 64 KiB
 	Elements int // elements of one array that is kept; default 20,000
+	// ElementsName is the Limit of the error about Elements; default
+	// members_per_request.
+	ElementsName string
 }
 
 func (l Limits) withDefaults() Limits {
@@ -31,6 +34,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Elements == 0 {
 		l.Elements = 20_000
+	}
+	if l.ElementsName == "" {
+		l.ElementsName = "members_per_request"
 	}
 	return l
 }
@@ -130,7 +136,7 @@ func (d *decoder) value(g Guide, depth int) (Value, error) {
 	case '"':
 		s := t.String()
 		if len(s) > d.limits.String {
-			return Value{}, scimerr.BadRequest(scimerr.InvalidValue, "A string is longer than the %d bytes that are accepted.", d.limits.String)
+			return Value{}, scimerr.BadRequest(scimerr.InvalidValue, "A string is longer than the %d bytes that are accepted.", d.limits.String).At("string_bytes")
 		}
 		return Of(s), nil
 	case '0':
@@ -150,7 +156,7 @@ func (d *decoder) array(g Guide, depth int) (Value, error) {
 	v := Value{kind: Array}
 	for d.PeekKind() != ']' {
 		if len(v.list) >= d.limits.Elements {
-			return Value{}, scimerr.New(413, scimerr.None, "An array has more than the %d elements that are accepted in one request; send it in several.", d.limits.Elements)
+			return Value{}, scimerr.New(413, scimerr.None, "An array has more than the %d elements that are accepted in one request; send it in several.", d.limits.Elements).At(d.limits.ElementsName)
 		}
 		e, err := d.value(g, depth+1)
 		if err != nil {
@@ -189,7 +195,7 @@ func (d *decoder) object(g Guide, depth int) (Value, error) {
 			continue
 		}
 		if len(o.list) >= maxNames {
-			return Value{}, scimerr.New(413, scimerr.None, "An object has more than the %d attributes that are accepted.", maxNames)
+			return Value{}, scimerr.New(413, scimerr.None, "An object has more than the %d attributes that are accepted.", maxNames).At("names")
 		}
 		if o.find(name) >= 0 {
 			return Value{}, scimerr.BadRequest(scimerr.InvalidSyntax, "The attribute %s occurs more than once in one object.", clip(name))
@@ -260,7 +266,7 @@ func nesting(json []byte) int {
 }
 
 func (d *decoder) tooDeep() error {
-	return scimerr.BadRequest(scimerr.InvalidSyntax, "The JSON nests deeper than the %d levels that are accepted.", d.limits.Depth)
+	return scimerr.BadRequest(scimerr.InvalidSyntax, "The JSON nests deeper than the %d levels that are accepted.", d.limits.Depth).At("depth")
 }
 
 // syntax turns a tokenizer error into one that reveals a position, not contents.

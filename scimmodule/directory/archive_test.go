@@ -1,10 +1,13 @@
 package directory
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 )
@@ -168,4 +171,92 @@ func TestPurgeOfManyOverPages(t *testing.T) {
 	if err != nil || n != purgeAtOnce*2+7 {
 		t.Errorf("purged %d (%v)", n, err)
 	}
+}
+
+func TestArchiveList(t *testing.T) {
+	t.Parallel()
+	onStores(t, with{}, func(t *testing.T, e *env) {
+		var all, anns []string
+		for i := range 25 {
+			body := fmt.Sprintf(`{"userName":"u%d","externalId":"x%d"}`, i, i%5)
+			if i%10 == 0 {
+				body = fmt.Sprintf(`{"userName":"Ann","externalId":"a%d"}`, i)
+			}
+			id := e.user(body).ID
+			e.delete(store.User, id)
+			all = append(all, id)
+			if i%10 == 0 {
+				anns = append(anns, id)
+			}
+		}
+		e.user(`{"userName":"live","externalId":"x1"}`)
+		pages := func(q ArchiveQuery) (ids []string, total int) {
+			t.Helper()
+			for {
+				p, err := e.d.Archive(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(p.Records) > q.Limit {
+					t.Errorf("%d records with the limit %d", len(p.Records), q.Limit)
+				}
+				total = p.Total
+				for _, r := range p.Records {
+					ids = append(ids, r.ID)
+					if r.Kind != store.Archived || r.ArchivedAt.IsZero() {
+						t.Errorf("listed %+v", r)
+					}
+				}
+				if q.After = p.Next; q.After == "" {
+					return ids, total
+				}
+			}
+		}
+		for _, c := range []struct {
+			name string
+			q    ArchiveQuery
+			want []string
+		}{
+			{"all at once", ArchiveQuery{Limit: 1000}, all},
+			{"one by one", ArchiveQuery{Limit: 1}, all},
+			{"exactly", ArchiveQuery{Limit: 25}, all},
+			{"in pages", ArchiveQuery{Limit: 7}, all},
+			{"by userName", ArchiveQuery{Limit: 2, UserName: "aNN"}, anns},
+			{"by externalId", ArchiveQuery{Limit: 2, ExternalID: "x1"}, []string{all[1], all[6], all[11], all[16], all[21]}},
+			{"by externalId in another case", ArchiveQuery{Limit: 2, ExternalID: "X1"}, nil},
+			{"by a live userName", ArchiveQuery{Limit: 2, UserName: "live"}, nil},
+			{"by a very long one", ArchiveQuery{Limit: 2, UserName: strings.Repeat("x", 1<<20)}, nil},
+			{"by what is no text", ArchiveQuery{Limit: 2, ExternalID: "\xff\x00"}, nil},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				ids, total := pages(c.q)
+				if diff := cmp.Diff(c.want, ids); diff != "" || total != len(c.want) {
+					t.Errorf("total %d of %d; ids (-want +got):\n%s", total, len(c.want), diff)
+				}
+			})
+		}
+		for _, c := range []struct {
+			name, want string
+			q          ArchiveQuery
+		}{
+			{"no limit", "400 invalidCount", ArchiveQuery{}},
+			{"a negative limit", "400 invalidCount", ArchiveQuery{Limit: -1}},
+			{"a limit too high", "400 invalidCount", ArchiveQuery{Limit: 1001}},
+			{"after what is no id", "400 invalidCursor", ArchiveQuery{Limit: 1, After: "a b"}},
+			{"both", "400 invalidValue", ArchiveQuery{Limit: 1, UserName: "Ann", ExternalID: "x1"}},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				_, err := e.d.Archive(t.Context(), c.q)
+				wantFailure(t, err, c.want)
+			})
+		}
+		if p, err := e.d.Archive(t.Context(), ArchiveQuery{Limit: 5, After: "zzz"}); err != nil || len(p.Records) != 0 || p.Total != 25 || p.Next != "" {
+			t.Errorf("after the end: %+v (%v)", p, err)
+		}
+		r, err := e.d.Archived(t.Context(), all[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.wantBody(r, `{"userName":"u1","externalId":"x1"}`)
+	})
 }

@@ -50,14 +50,23 @@ type loaded struct {
 	keys  keySet        // as they are stored
 }
 
-// load decodes a record.
-func (d *Directory) load(r store.Record) (loaded, error) {
+// decodeStored returns the attributes of a record, as they are stored.
+func decodeStored(r store.Record) (*attr.Members, error) {
 	o, err := attr.DecodeObject(r.Body, nil, storedLimits)
 	if err != nil {
-		return loaded{}, fmt.Errorf("stored %s %s is damaged: %s", r.Kind, r.ID, err.Error())
+		return nil, fmt.Errorf("stored %s %s is damaged: %s", r.Kind, r.ID, err.Error())
 	}
 	o.Delete("schemas")
 	o.Delete("id")
+	return o, nil
+}
+
+// load decodes a record.
+func (d *Directory) load(r store.Record) (loaded, error) {
+	o, err := decodeStored(r)
+	if err != nil {
+		return loaded{}, err
+	}
 	l := loaded{Record: r, attrs: o, keys: d.keysOf(r.Kind, o)}
 	if r.Allow != d.set.Views.Fingerprint {
 		d.View(viewKind(r.Kind)).Prune(o, nil)
@@ -82,7 +91,7 @@ func (d *Directory) record(k store.Kind, id string, o *attr.Members) store.Recor
 // checkSize refuses a resource that would make pages of resources large.
 func (d *Directory) checkSize(o *attr.Members) error {
 	if len(o.Append(nil)) > d.set.MaxResource {
-		return scimerr.New(413, scimerr.None, "The resource has more than the %d bytes that are kept of one.", d.set.MaxResource)
+		return scimerr.New(413, scimerr.None, "The resource has more than the %d bytes that are kept of one.", d.set.MaxResource).At("resource_bytes")
 	}
 	return nil
 }
@@ -126,13 +135,15 @@ func (d *Directory) prepare(v *schema.View, c Call, o *attr.Members) (members []
 				members = append(members, e)
 				continue
 			}
-			v.Drop(c.Dropped, "members")
+			v.Drop(c.Tally, "members")
 		}
 		if len(members) == 0 && (named.Kind() != attr.Array || len(named.List()) > 0) {
 			return nil, namesNobody()
 		}
 	}
-	d.settle(v, c, o)
+	v.Prune(o, c.Tally)
+	v.KeepAll(c.Tally, o)
+	derive(v, c, o)
 	if err := d.checkSize(o); err != nil {
 		return nil, err
 	}
@@ -145,9 +156,8 @@ func namesNobody() error {
 	return scimerr.BadRequest(scimerr.InvalidValue, "None of the given members has a value. Send an empty list to remove all members.")
 }
 
-// settle prunes a resource and completes what the server derives.
-func (d *Directory) settle(v *schema.View, c Call, o *attr.Members) {
-	v.Prune(o, c.Dropped)
+// derive completes what the server derives from a resource.
+func derive(v *schema.View, c Call, o *attr.Members) {
 	r, ok := v.Resolve(schema.EnterpriseUserURN + ":manager")
 	if !ok {
 		return

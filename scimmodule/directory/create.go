@@ -15,6 +15,8 @@ import (
 // user who is revived or adopted, or an archived one who is restored; all keep
 // their id. A live and active user of the same userName is a 409 uniqueness.
 func (d *Directory) CreateUser(ctx context.Context, c Call, o *attr.Members) (r store.Record, err error) {
+	end := d.counting(&c)
+	defer func() { end(err) }()
 	v := d.set.Views.User
 	if _, err := d.prepare(v, c, o); err != nil {
 		return r, err
@@ -31,7 +33,7 @@ func (d *Directory) CreateUser(ctx context.Context, c Call, o *attr.Members) (r 
 		case was == nil:
 			r, err = d.createUser(ctx, c, o)
 		case was.Kind == store.Archived:
-			r, err = d.restoreUser(ctx, c, *was, o)
+			r, err = d.restoreUser(ctx, c, *was, d.record(store.User, was.ID, o), o)
 		default:
 			event := userEvent(was.attrs, o)
 			r, err = d.putUser(ctx, c, *was, o, patch.Changed(was.attrs, o), event)
@@ -52,10 +54,9 @@ func (d *Directory) createUser(ctx context.Context, c Call, o *attr.Members) (st
 	return d.commitOne(ctx, b, r)
 }
 
-// restoreUser brings an archived user back under its id. Its groups do not come
-// back: the client sends memberships anew.
-func (d *Directory) restoreUser(ctx context.Context, c Call, was loaded, o *attr.Members) (store.Record, error) {
-	r := d.record(store.User, was.ID, o)
+// restoreUser brings an archived user back under its id as r, which holds the
+// attributes o. Its groups do not come back: the client sends memberships anew.
+func (d *Directory) restoreUser(ctx context.Context, c Call, was loaded, r store.Record, o *attr.Members) (store.Record, error) {
 	r.Created = was.Created
 	b := &store.Batch{
 		Time:   d.timestamp(),
@@ -195,10 +196,15 @@ func (d *Directory) clash(err error, again bool) error {
 	if !errors.As(err, &u) || again && u.Index == byUserName {
 		return err
 	}
+	return taken(d.View(u.Kind), d.attributeOf(u))
+}
+
+// attributeOf names the attribute whose value is taken.
+func (d *Directory) attributeOf(u *store.UniqueError) string {
 	for _, r := range d.View(u.Kind).Unique() {
 		if uniqueKey(r, "").Index == u.Index {
-			return taken(d.View(u.Kind), r.Name())
+			return r.Name()
 		}
 	}
-	return taken(d.View(u.Kind), u.Index)
+	return u.Index
 }

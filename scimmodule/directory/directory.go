@@ -95,14 +95,14 @@ type Call struct {
 	// Base is the public address of the SCIM endpoint: a member's $ref is only
 	// trusted under it.
 	Base string
-	// Dropped collects the names of what is not kept; nil forgets them.
-	Dropped *schema.Dropped
+	// Tally collects the names of what is kept and what is not, once the use case
+	// has ended; nil forgets them.
+	Tally *schema.Tally
 	// Created counts the users that were created from members; a bulk request
 	// shares one counter among its operations. Nil counts each call alone.
 	Created *int
-	// counted holds the members that were counted as dropped, so that they are
-	// counted once however often the call is decided anew.
-	counted map[string]bool
+	// members is what becomes of the members whom the call names.
+	members *memberCount
 	// Match is the precondition on the version of what is changed (If-Match);
 	// nil where there is none.
 	Match func(version uint64) bool
@@ -113,17 +113,6 @@ func (c Call) check(r store.Record) error {
 		return nil
 	}
 	return PreconditionFailed()
-}
-
-// dropMember counts a member who is not kept.
-func (d *Directory) dropMember(c Call, id string) {
-	if c.counted[id] {
-		return
-	}
-	if c.counted != nil {
-		c.counted[id] = true
-	}
-	d.set.Views.Group.Drop(c.Dropped, "members")
 }
 
 // PreconditionFailed is the error of a version that If-Match does not name (RFC

@@ -24,7 +24,7 @@ func storeError(err error) error {
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return scimerr.Unavailable(retryAfter, err, "The store cannot be reached; nothing was changed. Send the request again later.")
 	case errors.Is(err, store.ErrTooLarge):
-		return &scimerr.Error{Status: 413, Detail: "The request changes too much at once; send it in several parts.", Cause: err}
+		return &scimerr.Error{Status: 413, Detail: "The request changes too much at once; send it in several parts.", Limit: "commit", Cause: err}
 	}
 	return err
 }

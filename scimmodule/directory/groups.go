@@ -8,13 +8,15 @@ import (
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/patch"
+	"github.com/caddy-scim/caddy-scim/scimmodule/schema"
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 )
 
 // CreateGroup is POST of a group decoded under the view's guide. A live group of
 // the same displayName is a 409 uniqueness, unless the tenant allows duplicates.
 func (d *Directory) CreateGroup(ctx context.Context, c Call, o *attr.Members) (r store.Record, err error) {
-	c.counted = map[string]bool{}
+	end := d.counting(&c)
+	defer func() { end(err) }()
 	v := d.set.Views.Group
 	members, err := d.prepare(v, c, o)
 	if err != nil {
@@ -72,8 +74,9 @@ func (d *Directory) freeName(ctx context.Context, id string, o *attr.Members) er
 
 // ReplaceGroup is PUT. A group without "members" keeps its members; one with an
 // empty array loses them.
-func (d *Directory) ReplaceGroup(ctx context.Context, c Call, id string, o *attr.Members) (store.Record, error) {
-	c.counted = map[string]bool{}
+func (d *Directory) ReplaceGroup(ctx context.Context, c Call, id string, o *attr.Members) (r store.Record, err error) {
+	end := d.counting(&c)
+	defer func() { end(err) }()
 	v := d.set.Views.Group
 	members, err := d.prepare(v, c, o)
 	if err != nil {
@@ -91,13 +94,12 @@ func (d *Directory) ReplaceGroup(ctx context.Context, c Call, id string, o *attr
 // PatchGroup is PATCH: all operations, or none. Its record is only complete
 // where the operations are about more than members, or the call has a
 // precondition: else nothing but the members is read or written.
-func (d *Directory) PatchGroup(ctx context.Context, c Call, id string, ops []patch.Operation, l attr.Limits) (store.Record, error) {
-	c.counted = map[string]bool{}
+func (d *Directory) PatchGroup(ctx context.Context, c Call, id string, ops []patch.Operation, l attr.Limits) (r store.Record, err error) {
+	end := d.counting(&c)
+	defer func() { end(err) }()
 	v := d.set.Views.Group
-	dropped := c.Dropped
 	if c.Match == nil && len(ops) > 0 && membersOnly(ops) {
-		res, err := patch.Apply(v, &attr.Members{}, ops, dropped, l)
-		dropped = nil
+		res, err := patch.Apply(v, &attr.Members{}, ops, c.Tally, l)
 		if err != nil {
 			return store.Record{}, err
 		}
@@ -107,8 +109,8 @@ func (d *Directory) PatchGroup(ctx context.Context, c Call, id string, ops []pat
 	}
 	return d.changeGroup(ctx, c, id, func(was loaded) (*attr.Members, []patch.MemberEdit, error) {
 		now := was.attrs.Clone()
-		res, err := patch.Apply(v, now, ops, dropped, l)
-		dropped = nil // an attempt after a conflict counts nothing anew
+		*c.Tally = schema.Tally{} // an attempt after a conflict counts anew
+		res, err := patch.Apply(v, now, ops, c.Tally, l)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -197,7 +197,7 @@ type env struct {
 	d     *Directory
 	clock time.Time
 	// dropped is what the last call counted.
-	dropped *schema.Dropped
+	dropped *schema.Tally
 }
 
 var extensions = sync.OnceValue(func() *schema.Catalog {
@@ -248,8 +248,8 @@ func (e *env) other(name string, w with) *Directory {
 }
 
 func (e *env) call() Call {
-	e.dropped = &schema.Dropped{}
-	return Call{Actor: "tok", Base: address, Dropped: e.dropped}
+	e.dropped = &schema.Tally{}
+	return Call{Actor: "tok", Base: address, Tally: e.dropped}
 }
 
 func (e *env) decode(k store.Kind, text string) *attr.Members {
@@ -475,7 +475,7 @@ func wantFailure(t *testing.T, err error, want string) {
 	}
 }
 
-func droppedNames(d *schema.Dropped) string {
+func droppedNames(d *schema.Tally) string {
 	var names []string
 	for name, n := range d.All() {
 		if n.Count > 1 {

@@ -60,9 +60,37 @@ type keySet struct {
 	unique, other map[store.Key]bool
 }
 
-// keysOf returns the keys of a resource. Archived users claim nothing: their
-// names are free.
+// Keys tells under which keys a stored user, group or archived user is kept:
+// unique ones, and others. It is for imports. The error is for a damaged record.
+func (d *Directory) Keys(r store.Record) (unique, other []store.Key, err error) {
+	o, err := decodeStored(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := d.ownKeys(r.Kind, o)
+	for key := range s.unique {
+		if !d.mayRepeat(r.Kind, key) {
+			unique = append(unique, key)
+		}
+	}
+	for key := range s.other {
+		other = append(other, key)
+	}
+	return unique, other, nil
+}
+
+// keysOf returns every key that a stored resource may have.
 func (d *Directory) keysOf(k store.Kind, o *attr.Members) keySet {
+	s := d.ownKeys(k, o)
+	if k != store.Archived && o != nil {
+		d.orphans(s.unique, k, o)
+	}
+	return s
+}
+
+// ownKeys returns the keys of a resource by the configuration of today. Archived
+// users claim nothing: their names are free.
+func (d *Directory) ownKeys(k store.Kind, o *attr.Members) keySet {
 	s := keySet{unique: map[store.Key]bool{}, other: map[store.Key]bool{}}
 	if o == nil {
 		return s
@@ -87,7 +115,6 @@ func (d *Directory) keysOf(k store.Kind, o *attr.Members) keySet {
 			add(s.other, folded, byEmail, e.Object().Text("value"))
 		}
 	}
-	d.orphans(s.unique, k, o)
 	for _, r := range d.View(k).Unique() {
 		if v, ok := r.Get(o); ok && v.Text() != "" {
 			s.unique[uniqueKey(r, v.Text())] = true

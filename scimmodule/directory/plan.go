@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/patch"
@@ -37,6 +36,7 @@ type tally struct {
 // the version that they were read at; the others commute with what other
 // requests do.
 func (d *Directory) plan(ctx context.Context, c Call, group string, edits []patch.MemberEdit) (e edit, exact bool, err error) {
+	c.members.begin()
 	t := tally{exact: !commutes(edits), before: map[string]store.Member{}, names: map[string]named{}, wanted: map[string]bool{}}
 	if edits, err = d.byOwnID(ctx, c, sinceEmptied(edits)); err != nil {
 		return e, t.exact, err
@@ -72,7 +72,12 @@ func (d *Directory) plan(ctx context.Context, c Call, group string, edits []patc
 		}
 	}
 	if t.compared > maxComparisons {
-		return e, t.exact, scimerr.New(413, scimerr.None, "The request compares too many members with filters; name the members to remove by their ids.")
+		return e, t.exact, scimerr.New(413, scimerr.None, "The request compares too many members with filters; name the members to remove by their ids.").At("member_comparisons")
+	}
+	for id := range t.names {
+		if t.wanted[id] {
+			c.members.wanted[id] = true
+		}
 	}
 	return t.outcome(), t.exact, nil
 }
@@ -90,10 +95,10 @@ func sinceEmptied(edits []patch.MemberEdit) []patch.MemberEdit {
 
 // addAll wants all members that can be read, and returns how many these are.
 func (d *Directory) addAll(c Call, t *tally, values []attr.Value) (added int) {
-	for i, v := range values {
+	for _, v := range values {
 		m, ok := readMember(v, c.Base)
 		if !ok {
-			d.dropMember(c, "\x00"+strconv.Itoa(i)) // no id is like it
+			c.members.unreadable++
 			continue
 		}
 		t.names[m.ID] = m

@@ -94,7 +94,7 @@ func (d *Directory) paging(q Query) (page, position, error) {
 	}
 	p.take = max(p.take, 0) // RFC 9865 §2: a negative count means 0
 	if p.take > d.set.MaxPage {
-		return p, position{}, scimerr.BadRequest(scimerr.InvalidCount, "With a cursor, count has to be between 0 and %d.", d.set.MaxPage)
+		return p, position{}, scimerr.BadRequest(scimerr.InvalidCount, "With a cursor, count has to be between 0 and %d.", d.set.MaxPage).At("page")
 	}
 	pos, err := d.open(q, p.take, *q.Cursor)
 	p.skip, p.after = pos.Skip, pos.After

@@ -163,7 +163,7 @@ func (d *Directory) eachNeighbour(ctx context.Context, s selection, q store.Edge
 
 func (d *Directory) tooMany() error {
 	return scimerr.BadRequest(scimerr.TooMany,
-		"This query would have to look at more than %d resources. Filter by equality (eq) on id, userName, externalId, emails.value or a group's displayName.", d.set.MaxScan)
+		"This query would have to look at more than %d resources. Filter by equality (eq) on id, userName, externalId, emails.value or a group's displayName.", d.set.MaxScan).At("scan_budget")
 }
 
 // resource decodes a record into what filters and sorting see: with id and meta,

@@ -13,6 +13,7 @@ import (
 // the request took them for: found exist, or are created by the batch, and
 // pending are linked all the same.
 func (d *Directory) identify(ctx context.Context, c Call, b *store.Batch, strangers []named) (found, pending []store.Member, err error) {
+	c.members.redecide()
 	if len(strangers) == 0 {
 		return nil, nil, nil
 	}
@@ -30,7 +31,7 @@ func (d *Directory) identify(ctx context.Context, c Call, b *store.Batch, strang
 		}
 	}
 	if n := len(fresh) + c.creations(); n > d.set.MaxCreations {
-		return nil, nil, scimerr.New(413, scimerr.None, "The request names %d members who do not exist; at most %d are created at once. Send the members in several requests.", n, d.set.MaxCreations)
+		return nil, nil, scimerr.New(413, scimerr.None, "The request names %d members who do not exist; at most %d are created at once. Send the members in several requests.", n, d.set.MaxCreations).At("creations_per_request")
 	}
 	created, err := d.provisionals(ctx, b, fresh)
 	if err != nil {
@@ -48,7 +49,7 @@ func (d *Directory) identify(ctx context.Context, c Call, b *store.Batch, strang
 		case creatable(m):
 			found = append(found, store.Member{ID: created[m.ID], Kind: store.User})
 		default:
-			d.dropMember(c, m.ID)
+			c.members.dropped[m.ID] = true
 		}
 	}
 	if len(refused) > 0 {

@@ -12,7 +12,9 @@ import (
 // ReplaceUser is PUT (RFC 7644 §3.5.1) of a resource decoded under the view's
 // guide. A resource without "active" keeps what is stored. It returns the
 // record as it is afterwards; one that is unchanged keeps its version.
-func (d *Directory) ReplaceUser(ctx context.Context, c Call, id string, o *attr.Members) (store.Record, error) {
+func (d *Directory) ReplaceUser(ctx context.Context, c Call, id string, o *attr.Members) (r store.Record, err error) {
+	end := d.counting(&c)
+	defer func() { end(err) }()
 	if _, err := d.prepare(d.set.Views.User, c, o); err != nil {
 		return store.Record{}, err
 	}
@@ -28,17 +30,17 @@ func (d *Directory) ReplaceUser(ctx context.Context, c Call, id string, o *attr.
 }
 
 // PatchUser is PATCH (RFC 7644 §3.5.2): all operations, or none.
-func (d *Directory) PatchUser(ctx context.Context, c Call, id string, ops []patch.Operation, l attr.Limits) (store.Record, error) {
+func (d *Directory) PatchUser(ctx context.Context, c Call, id string, ops []patch.Operation, l attr.Limits) (r store.Record, err error) {
+	end := d.counting(&c)
+	defer func() { end(err) }()
 	v := d.set.Views.User
-	dropped := c.Dropped
 	return d.changeUser(ctx, c, id, func(was loaded) (*attr.Members, error) {
 		now := was.attrs.Clone()
-		_, err := patch.Apply(v, now, ops, dropped, l)
-		dropped = nil // an attempt after a conflict counts nothing anew
-		if err != nil {
+		*c.Tally = schema.Tally{} // an attempt after a conflict counts anew
+		if _, err := patch.Apply(v, now, ops, c.Tally, l); err != nil {
 			return nil, err
 		}
-		d.settle(v, c, now)
+		derive(v, c, now)
 		if _, said := now.Get("active"); !said && !isActive(was.attrs) {
 			now.Set("active", attr.OfBool(false))
 		}

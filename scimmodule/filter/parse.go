@@ -67,7 +67,7 @@ type parser struct {
 func (l Limits) parser(s, noun string, t scimerr.Type) (*parser, error) {
 	p := &parser{text: s, limits: l.withDefaults(), noun: noun, typ: t}
 	if len(s) > p.limits.Length {
-		return nil, scimerr.BadRequest(t, "The %s is longer than the %d bytes that are accepted.", noun, p.limits.Length)
+		return nil, scimerr.BadRequest(t, "The %s is longer than the %d bytes that are accepted.", noun, p.limits.Length).At("filter_bytes")
 	}
 	if !utf8.ValidString(s) {
 		return nil, scimerr.BadRequest(t, "The %s is not valid UTF-8.", noun)
@@ -81,7 +81,7 @@ func (p *parser) expected(what string) error {
 
 func (p *parser) enter() error {
 	if p.depth++; p.depth > p.limits.Depth {
-		return scimerr.BadRequest(p.typ, "The %s nests deeper than the %d levels that are accepted.", p.noun, p.limits.Depth)
+		return scimerr.BadRequest(p.typ, "The %s nests deeper than the %d levels that are accepted.", p.noun, p.limits.Depth).At("filter_depth")
 	}
 	return nil
 }
@@ -219,7 +219,7 @@ func (p *parser) valueFilter() (Expr, error) {
 // comparison reads an operator and its literal.
 func (p *parser) comparison(name string) (*Compare, error) {
 	if p.terms++; p.terms > p.limits.Terms {
-		return nil, scimerr.BadRequest(p.typ, "The %s has more than the %d comparisons that are accepted.", p.noun, p.limits.Terms)
+		return nil, scimerr.BadRequest(p.typ, "The %s has more than the %d comparisons that are accepted.", p.noun, p.limits.Terms).At("filter_terms")
 	}
 	p.space()
 	w := p.word(p.at)

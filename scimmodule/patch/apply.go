@@ -18,9 +18,10 @@ type Result struct {
 
 // Apply applies the operations in order to o, the attributes of a resource as
 // the view v keeps them (without id, schemas, meta and a group's members), and
-// leaves it in the view's form. What the view does not keep is counted in d and
-// changes nothing. On an error o is half changed and has to be discarded, so the
-// caller hands in a clone. l.Elements bounds the elements of multi-valued
+// leaves it in the view's form. What the view does not keep is counted in t and
+// changes nothing; what the operations set and o has in the end is counted as
+// kept, but for members. On an error o is half changed and has to be discarded,
+// so the caller hands in a clone. l.Elements bounds the elements of multi-valued
 // attributes in all operations together.
 //
 // Errors are *scimerr.Error: 400 invalidValue for a value that does not fit its
@@ -29,17 +30,18 @@ type Result struct {
 // could be created, 400 invalidPath and invalidFilter for a path that does not
 // fit its attribute, 413 beyond the limits. Whether required attributes are left
 // is for the caller to check.
-func Apply(v *schema.View, o *attr.Members, ops []Operation, d *schema.Dropped, l attr.Limits) (Result, error) {
+func Apply(v *schema.View, o *attr.Members, ops []Operation, t *schema.Tally, l attr.Limits) (Result, error) {
 	if l.Elements == 0 {
 		l.Elements = maxElements
 	}
-	p := &patcher{v: v, o: o, d: d, l: l}
+	p := &patcher{v: v, o: o, t: t, l: l}
 	for _, op := range ops {
 		if err := p.operation(op); err != nil {
 			return Result{}, err
 		}
 	}
-	v.Prune(o, d)
+	v.Prune(o, t)
+	p.keep()
 	return Result{Members: p.edits}, nil
 }
 
@@ -51,9 +53,10 @@ const (
 type patcher struct {
 	v     *schema.View
 	o     *attr.Members
-	d     *schema.Dropped
+	t     *schema.Tally
 	l     attr.Limits
 	edits []MemberEdit
+	taken []place
 
 	elements, keys int // how many were met so far
 }
@@ -89,7 +92,7 @@ func (p *patcher) resolve(path filter.Path, explicit bool) (t target, ok bool, e
 	}
 	r, ok := p.v.Resolve(full)
 	if !ok {
-		p.v.Drop(p.d, full)
+		p.v.Drop(p.t, full)
 		return t, false, nil
 	}
 	if path.Filter != nil {
@@ -129,7 +132,7 @@ func (p *patcher) dropCompared(path string, a *schema.Attribute, e filter.Expr) 
 	case *filter.Compare:
 		plain := a.Type != schema.Complex && strings.EqualFold(e.Path, "value")
 		if !plain && a.Find(e.Path) == nil {
-			p.v.Drop(p.d, path+"."+e.Path)
+			p.v.Drop(p.t, path+"."+e.Path)
 		}
 	}
 }
@@ -181,7 +184,7 @@ func (p *patcher) apply(t target, do verb, raw string) error {
 // decode reads the value that is meant for r, and counts its elements where r has
 // several.
 func (p *patcher) decode(r schema.Ref, raw string) (attr.Value, error) {
-	val, err := attr.Decode([]byte(raw), p.v.ValueGuide(r, p.d), p.l)
+	val, err := attr.Decode([]byte(raw), p.v.ValueGuide(r, p.t), p.l)
 	if err != nil {
 		return attr.Value{}, err
 	}
@@ -189,7 +192,7 @@ func (p *patcher) decode(r schema.Ref, raw string) (attr.Value, error) {
 		p.elements += len(listOf(val))
 	}
 	if p.elements > p.l.Elements {
-		return attr.Value{}, scimerr.New(413, scimerr.None, "The operations have more than the %d values that are accepted in one request; send them in several.", p.l.Elements)
+		return attr.Value{}, scimerr.New(413, scimerr.None, "The operations have more than the %d values that are accepted in one request; send them in several.", p.l.Elements).At("members_per_request")
 	}
 	return val, nil
 }

@@ -60,7 +60,7 @@ func TestCanary(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			var d schema.Dropped
+			var d schema.Tally
 			o, r, err := run(t, c.v, `{}`, c.ops, &d)
 			if (err != nil) != c.fails {
 				t.Fatalf("error %v", err)

@@ -56,7 +56,7 @@ func object(t testing.TB, text string) *attr.Members {
 }
 
 // run applies operations, given as the JSON list, and returns what comes out.
-func run(t testing.TB, v *schema.View, before, operations string, d *schema.Dropped) (*attr.Members, Result, error) {
+func run(t testing.TB, v *schema.View, before, operations string, d *schema.Tally) (*attr.Members, Result, error) {
 	t.Helper()
 	o := object(t, before)
 	ops, err := Parse([]byte(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":`+operations+`}`), attr.Limits{}, 1000)
@@ -91,7 +91,7 @@ func failure(err error) string {
 }
 
 // dropped lists what was counted, as "name" or "name*2".
-func dropped(d *schema.Dropped) string {
+func dropped(d *schema.Tally) string {
 	var names []string
 	for name, n := range d.All() {
 		if n.Count > 1 {
@@ -136,7 +136,7 @@ func check(t *testing.T, v *schema.View, cases []change) {
 			if c.after == "" {
 				c.after = c.before
 			}
-			var d schema.Dropped
+			var d schema.Tally
 			o, _, err := run(t, v, c.before, c.ops, &d)
 			if got := failure(err); got != c.fails {
 				t.Fatalf("error %q (%v), want %q", got, err, c.fails)

@@ -41,7 +41,7 @@ func (p *patcher) edit(kind MemberEditKind, values ...attr.Value) {
 // a member other than value is the server's to know: setting it changes nothing.
 func (p *patcher) members(t target, do verb, raw string) error {
 	if t.Sub != nil && t.Sub.Name != "value" {
-		p.v.Drop(p.d, t.Name())
+		p.v.Drop(p.t, t.Name())
 		return nil
 	}
 	if do == remove {
@@ -91,7 +91,7 @@ func (p *patcher) memberObjects(given []attr.Value) ([]attr.Value, error) {
 			}
 		}
 		if m.Object().Text("value") == "" && m.Object().Text("$ref") == "" {
-			p.v.Drop(p.d, "members")
+			p.v.Drop(p.t, "members")
 			continue
 		}
 		out = append(out, m)

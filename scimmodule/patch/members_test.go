@@ -69,7 +69,7 @@ func TestMembers(t *testing.T) {
 			if c.after == "" {
 				c.after = `{"displayName":"g"}`
 			}
-			var d schema.Dropped
+			var d schema.Tally
 			o, r, err := run(t, views(t).Group, `{"displayName":"g"}`, c.ops, &d)
 			if got := failure(err); got != c.fails {
 				t.Fatalf("error %q (%v), want %q", got, err, c.fails)
@@ -119,7 +119,7 @@ func TestNames(t *testing.T) {
 // TestMembersNotKept: an allow list may leave members out.
 func TestMembersNotKept(t *testing.T) {
 	t.Parallel()
-	var d schema.Dropped
+	var d schema.Tally
 	_, r, err := run(t, views(t, schema.UserURN, schema.GroupURN+":displayName").Group, `{"displayName":"g"}`,
 		`[{"op":"add","path":"members","value":[{"value":"1"}]},{"op":"remove","path":"members"},{"op":"replace","value":{"members":[]}},{"op":"remove","path":"members[value eq \"1\"]"}]`, &d)
 	if err != nil || len(r.Members) != 0 || dropped(&d) != "members*4" {

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/attr"
@@ -59,7 +60,7 @@ func (g *keyGuide) Member(key string) (string, attr.Guide, attr.Action) {
 	}
 	g.p.keys++
 	if g.p.keys > maxKeys {
-		g.err = scimerr.New(413, scimerr.None, "The operations without a path name more than the %d attributes that are accepted in one request; send them in several.", maxKeys)
+		g.err = scimerr.New(413, scimerr.None, "The operations without a path name more than the %d attributes that are accepted in one request; send them in several.", maxKeys).At("names")
 		return "", nil, attr.Drop
 	}
 	g.targets = append(g.targets, t)
@@ -76,9 +77,14 @@ func (g *keyGuide) target(key string) (target, bool) {
 		// A key with a filter is meant as a path; any other is some name that
 		// nobody knows.
 		if strings.ContainsRune(key, '[') {
-			g.err = invalidPath("The key of a value without a path is not a valid attribute path.")
+			e := scimerr.BadRequest(scimerr.InvalidPath, "The key of a value without a path is not a valid attribute path.")
+			var why *scimerr.Error
+			if errors.As(err, &why) {
+				e.Limit = why.Limit
+			}
+			g.err = e
 		} else {
-			g.p.v.Drop(g.p.d, full)
+			g.p.v.Drop(g.p.t, full)
 		}
 		return target{}, false
 	}

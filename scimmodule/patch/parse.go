@@ -36,7 +36,7 @@ type Operation struct {
 // a path, 400 invalidValue for an add or replace without a value, and 413 for
 // more than maxOps operations.
 func Parse(body []byte, l attr.Limits, maxOps int) ([]Operation, error) {
-	l.Elements = maxOps
+	l.Elements, l.ElementsName = maxOps, "patch_operations"
 	o, err := attr.DecodeObject(body, envelope{}, l)
 	if err != nil {
 		return nil, err

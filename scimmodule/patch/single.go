@@ -31,6 +31,7 @@ func (p *patcher) assign(r schema.Ref, val attr.Value) error {
 		return p.mergeSingle(r, val.Object())
 	}
 	r.Holder(p.o, true).Set(r.Attr.Name, val)
+	p.take(r)
 	return nil
 }
 
@@ -65,7 +66,8 @@ func (p *patcher) merge(r schema.Ref, o, given *attr.Members) error {
 		if sub == nil {
 			continue
 		}
-		val, err := p.v.Conform(schema.Ref{Extension: r.Extension, Attr: r.Attr, Sub: sub}, val)
+		part := schema.Ref{Extension: r.Extension, Attr: r.Attr, Sub: sub}
+		val, err := p.v.Conform(part, val)
 		if err != nil {
 			return err
 		}
@@ -74,6 +76,7 @@ func (p *patcher) merge(r schema.Ref, o, given *attr.Members) error {
 			continue
 		}
 		o.Set(sub.Name, val)
+		p.taken = append(p.taken, place{part, o})
 	}
 	// A reference that was kept with another value would point to the wrong one.
 	if is, _ := o.Get("value"); !was.IsNull() && !is.Equal(was) {

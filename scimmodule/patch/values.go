@@ -80,6 +80,7 @@ func (p *patcher) append(r schema.Ref, val attr.Value) error {
 		at[identity(e)] = i
 	}
 	var touched []int
+	plain := false
 	for _, given := range listOf(val) {
 		e, err := p.element(r, given)
 		if err != nil {
@@ -90,6 +91,9 @@ func (p *patcher) append(r schema.Ref, val attr.Value) error {
 		}
 		key := identity(e)
 		i, present := at[key]
+		if e.Kind() != attr.Object {
+			plain = true
+		}
 		switch {
 		case !present:
 			i = len(list)
@@ -103,6 +107,9 @@ func (p *patcher) append(r schema.Ref, val attr.Value) error {
 		touched = append(touched, i)
 	}
 	p.setValues(r, list, touched...)
+	if plain {
+		p.take(r)
+	}
 	return nil
 }
 
@@ -236,6 +243,9 @@ func (p *patcher) replacePlain(t target, do verb, list []attr.Value, which []int
 		list[i] = e
 	}
 	p.setValues(t.Ref, union(list, nil))
+	if !e.IsNull() {
+		p.take(schema.Ref{Extension: t.Extension, Attr: t.Attr})
+	}
 	return nil
 }
 
@@ -277,7 +287,10 @@ func (p *patcher) create(t target, val attr.Value) error {
 	if err := p.merge(t.Ref, demanded, e.Object()); err != nil {
 		return err
 	}
-	return p.append(t.Ref, attr.OfObject(demanded))
+	before := len(p.taken)
+	err = p.append(t.Ref, attr.OfObject(demanded))
+	p.untake(before, e.Object()) // what only the filter says is no value of the client
+	return err
 }
 
 func matching(t target, list []attr.Value) []int {

@@ -31,7 +31,7 @@ func FuzzNarrow(f *testing.F) {
 			return
 		}
 		for _, v := range []*View{vs.User, vs.Group} {
-			var d Dropped
+			var d Tally
 			o, err := attr.DecodeObject([]byte(body), v.Guide(&d), attr.Limits{})
 			if err != nil {
 				return

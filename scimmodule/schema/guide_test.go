@@ -45,7 +45,7 @@ func TestGuide(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			var d Dropped
+			var d Tally
 			o, err := attr.DecodeObject([]byte(c.sent), c.v.Guide(&d), attr.Limits{})
 			if err != nil {
 				t.Fatal(err)
@@ -92,7 +92,7 @@ func TestValueGuide(t *testing.T) {
 			if !ok {
 				t.Fatal("not resolved")
 			}
-			var d Dropped
+			var d Tally
 			got, err := attr.Decode([]byte(c.sent), c.v.ValueGuide(r, &d), attr.Limits{})
 			if err != nil {
 				t.Fatal(err)
@@ -112,7 +112,7 @@ func TestDroppedNames(t *testing.T) {
 	v := narrowTo(t).User
 	t.Run("an unknown name is cut at 64 bytes, on the border of a character", func(t *testing.T) {
 		t.Parallel()
-		var d Dropped
+		var d Tally
 		v.Drop(&d, strings.Repeat("a", 63)+"ü"+"tail")
 		v.Drop(&d, strings.Repeat("b", 64))
 		v.Drop(&d, strings.Repeat("c", 65))
@@ -130,7 +130,7 @@ func TestDroppedNames(t *testing.T) {
 	})
 	t.Run("a known name is not cut", func(t *testing.T) {
 		t.Parallel()
-		var d Dropped
+		var d Tally
 		v.Drop(&d, EnterpriseUserURN+":manager.value")
 		if got := dropped(&d); got != EnterpriseUserURN+":manager.value" {
 			t.Error(got)
@@ -138,7 +138,7 @@ func TestDroppedNames(t *testing.T) {
 	})
 	t.Run("after 500 names the rest is other", func(t *testing.T) {
 		t.Parallel()
-		var d Dropped
+		var d Tally
 		for i := range 500 {
 			v.Drop(&d, fmt.Sprint("x", i))
 		}
@@ -159,10 +159,10 @@ func TestDroppedNames(t *testing.T) {
 	})
 	t.Run("nobody listens", func(t *testing.T) {
 		t.Parallel()
-		var d *Dropped
+		var d *Tally
 		v.Drop(d, "x")
 		if d.Len() != 0 {
-			t.Error("a nil Dropped counts")
+			t.Error("a nil Tally counts")
 		}
 		for name := range d.All() {
 			t.Error(name)

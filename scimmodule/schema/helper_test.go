@@ -122,7 +122,7 @@ func failure(err error) string {
 }
 
 // dropped lists what was counted, as "name" or "name*2", unknown names with "?".
-func dropped(d *Dropped) string {
+func dropped(d *Tally) string {
 	var names []string
 	for name, n := range d.All() {
 		if !n.Known {

@@ -8,14 +8,14 @@ import (
 
 // Prune removes, in place, what the view does not keep: unknown attributes,
 // elements of multi-valued attributes that match none of the allow list's value
-// filters, and empty values. What is removed by the allow list is added to d. It
+// filters, and empty values. What is removed by the allow list is added to t. It
 // also sees to it that at most one element of an attribute is primary: the first
 // (RFC 7643 §2.4).
-func (v *View) Prune(o *attr.Members, d *Dropped) {
-	v.prune(o, v.Core, "", d)
+func (v *View) Prune(o *attr.Members, t *Tally) {
+	v.prune(o, v.Core, "", t)
 	for _, x := range v.Extensions {
 		if e, ok := o.Get(x.Schema.ID); ok {
-			v.prune(e.Object(), x.Schema.Attributes, x.Schema.ID, d)
+			v.prune(e.Object(), x.Schema.Attributes, x.Schema.ID, t)
 			if e.Object().Len() == 0 {
 				o.Delete(x.Schema.ID)
 			}
@@ -23,7 +23,7 @@ func (v *View) Prune(o *attr.Members, d *Dropped) {
 	}
 }
 
-func (v *View) prune(o *attr.Members, list []*Attribute, urn string, d *Dropped) {
+func (v *View) prune(o *attr.Members, list []*Attribute, urn string, t *Tally) {
 	if o == nil {
 		return
 	}
@@ -38,11 +38,11 @@ func (v *View) prune(o *attr.Members, list []*Attribute, urn string, d *Dropped)
 			if urn != "" {
 				path = urn + ":" + name
 			}
-			v.Drop(d, path)
+			v.Drop(t, path)
 			gone = append(gone, name)
 			continue
 		}
-		val = pruneValue(v, a, Ref{Extension: urn, Attr: a}.Name(), val, d)
+		val = pruneValue(v, a, Ref{Extension: urn, Attr: a}.Name(), val, t)
 		if val.IsEmpty() {
 			gone = append(gone, name)
 			continue
@@ -54,22 +54,22 @@ func (v *View) prune(o *attr.Members, list []*Attribute, urn string, d *Dropped)
 	}
 }
 
-func pruneValue(v *View, a *Attribute, path string, val attr.Value, d *Dropped) attr.Value {
+func pruneValue(v *View, a *Attribute, path string, val attr.Value, t *Tally) attr.Value {
 	if a.Type != Complex {
 		return val
 	}
 	if !a.MultiValued {
-		return pruneComplex(v, a, path, val, nil, d)
+		return pruneComplex(v, a, path, val, nil, t)
 	}
 	kept := make([]attr.Value, 0, len(val.List()))
 	primary := false
 	for _, e := range val.List() {
 		rules, ok := a.matching(e.Object())
 		if !ok {
-			v.Drop(d, path)
+			v.Drop(t, path)
 			continue
 		}
-		e = pruneComplex(v, a, path, e, rules, d)
+		e = pruneComplex(v, a, path, e, rules, t)
 		if bare(a, e.Object()) {
 			continue
 		}
@@ -77,7 +77,7 @@ func pruneValue(v *View, a *Attribute, path string, val attr.Value, d *Dropped) 
 			if primary {
 				e.Object().Set("primary", attr.OfBool(false))
 				if _, ok := a.matching(e.Object()); !ok {
-					v.Drop(d, path) // it was kept for being primary
+					v.Drop(t, path) // it was kept for being primary
 					continue
 				}
 			}
@@ -114,7 +114,7 @@ func (r *elementRule) matches(e *attr.Members) bool {
 	return strings.EqualFold(got.Text(), r.value)
 }
 
-func pruneComplex(v *View, a *Attribute, path string, val attr.Value, rules []elementRule, d *Dropped) attr.Value {
+func pruneComplex(v *View, a *Attribute, path string, val attr.Value, rules []elementRule, t *Tally) attr.Value {
 	if val.Kind() != attr.Object {
 		return attr.Value{}
 	}
@@ -130,7 +130,7 @@ func pruneComplex(v *View, a *Attribute, path string, val attr.Value, rules []el
 			continue
 		}
 		if !keep {
-			v.Drop(d, path+"."+name)
+			v.Drop(t, path+"."+name)
 		}
 		gone = append(gone, name)
 	}

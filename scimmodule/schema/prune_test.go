@@ -46,7 +46,7 @@ func TestPrune(t *testing.T) {
 			t.Parallel()
 			v := narrowTo(t, c.allow...).User
 			o := object(t, c.before)
-			var d Dropped
+			var d Tally
 			v.Prune(o, &d)
 			if c.after == "" {
 				c.after = c.before

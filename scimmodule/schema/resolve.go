@@ -93,6 +93,9 @@ func (v *View) CanonicalName(path string) (name string, known bool) {
 	if r, ok := full.Resolve(path); ok && (r.Attr != nil || r.Extension != "") {
 		return r.Name(), true
 	}
+	if urn, rest, ok := v.cutURN(path); ok && urn == v.Type.Schema.ID && rest != "" {
+		path = rest // as what the schema knows is named
+	}
 	if head, _, dotted := strings.Cut(path, "."); dotted && !strings.Contains(head, ":") {
 		if r, ok := full.Resolve(head); ok && r.Attr != nil {
 			return r.Name() + "." + path[len(head)+1:], false
@@ -112,10 +115,4 @@ func withoutFilters(path string) string {
 	}
 	rest, _, _ := strings.Cut(path[j+1:], "[")
 	return path[:i] + rest
-}
-
-// Drop counts a path that a request named and that the view does not keep.
-func (v *View) Drop(d *Dropped, path string) {
-	name, known := v.CanonicalName(path)
-	d.add(name, known)
 }

@@ -33,6 +33,9 @@ type Error struct {
 	Detail string // a sentence in English
 	// RetryAfter, in seconds, is sent as a Retry-After header where positive.
 	RetryAfter int
+	// Limit is the limit's name in the configuration where a limit was met, else
+	// empty. It is for counters only; it never reaches a client.
+	Limit string
 	// Cause is for the log only; it never reaches a client.
 	Cause error
 }
@@ -52,6 +55,12 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause, so that errors.Is sees through to the store's errors.
 func (e *Error) Unwrap() error { return e.Cause }
+
+// At names the limit that was met, and returns e.
+func (e *Error) At(limit string) *Error {
+	e.Limit = limit
+	return e
+}
 
 // New returns an error with the given status, keyword and formatted detail.
 func New(status int, t Type, format string, args ...any) *Error {
