@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddy-scim/caddy-scim/scimmodule/admin"
 )
 
 func TestAdminRefuses(t *testing.T) {
@@ -28,8 +30,8 @@ func TestAdminRefuses(t *testing.T) {
 		{"unknown field", "POST", "/scim/tokens/create", jsonType, `{"tenant":"acme","lable":"x"}`, 400, "lable"},
 		{"not JSON", "POST", "/scim/tokens/create", jsonType, `tenant`, 400, "reading the request"},
 		{"trailing data", "POST", "/scim/tokens/create", jsonType, `{"tenant":"acme"}{}`, 400, "goes on"},
-		{"too much", "POST", "/scim/tokens/create", jsonType, `{"tenant":"acme","label":"` + strings.Repeat("x", maxAdminBody) + `"}`, 413, "bytes"},
-		{"unknown tenant", "POST", "/scim/tokens/create", jsonType, `{"tenant":"amce"}`, 404, "--create"},
+		{"too much", "POST", "/scim/tokens/create", jsonType, `{"tenant":"acme","label":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "bytes"},
+		{"unknown tenant", "POST", "/scim/tokens/create", jsonType, `{"tenant":"amce"}`, 404, "scim tenant create"},
 		{"bad name", "POST", "/scim/tokens/create", jsonType, `{"tenant":"Acme","create":true}`, 400, "name"},
 		{"past", "POST", "/scim/tokens/create", jsonType, `{"tenant":"acme","expires":"2001-01-01"}`, 400, "future"},
 		{"no time", "POST", "/scim/tokens/create", jsonType, `{"tenant":"acme","expires":"soon"}`, 400, "90d"},
@@ -79,7 +81,7 @@ func TestAdminTokens(t *testing.T) {
 		}
 		return resp.StatusCode
 	}
-	var c created
+	var c admin.TokenCreated
 	post("/scim/tokens/create", `{"tenant":"new-customer","create":true,"label":"Entra","expires":"90d"}`, &c)
 	if c.TenantURL != "https://scim.example.com/scim/v2" || c.Tenant != "new-customer" || c.Label != "Entra" || c.Expires == nil ||
 		time.Until(*c.Expires) > 90*24*time.Hour || time.Until(*c.Expires) < 89*24*time.Hour {
@@ -88,12 +90,12 @@ func TestAdminTokens(t *testing.T) {
 	if got := status(c.Token); got != 200 {
 		t.Errorf("with the new token: %d", got)
 	}
-	var list tokenList
+	var list admin.TokenList
 	post("/scim/tokens/list", `{"tenant":"new-customer"}`, &list)
 	if len(list.Tokens) != 1 || list.Tokens[0].ID != c.ID || list.Tokens[0].Label != "Entra" {
 		t.Errorf("listed %+v", list)
 	}
-	var revoked tokenRequest
+	var revoked admin.TokenRevoke
 	post("/scim/tokens/revoke", `{"tenant":"new-customer","id":"`+c.ID+`"}`, &revoked)
 	waitFor(t, "the token to end", func() bool { return status(c.Token) == 401 })
 	post("/scim/tokens/list", `{"tenant":"new-customer"}`, &list)
@@ -108,28 +110,6 @@ func TestAdminWithoutApp(t *testing.T) {
 	for _, path := range []string{"/scim/health/live", "/scim/health/ready"} {
 		if resp, text := i.adminDo("GET", path, "", ""); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(text, "no scim") {
 			t.Errorf("%s: %d %s", path, resp.StatusCode, text)
-		}
-	}
-}
-
-func TestParseExpiry(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for in, want := range map[string]time.Time{
-		"":                          {},
-		"720h":                      now.Add(720 * time.Hour),
-		"90d":                       now.Add(90 * 24 * time.Hour),
-		"2026-12-31":                time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC),
-		"2026-12-31T10:00:00Z":      time.Date(2026, 12, 31, 10, 0, 0, 0, time.UTC),
-		"2026-12-31t10:00:00+02:00": time.Date(2026, 12, 31, 8, 0, 0, 0, time.UTC),
-	} {
-		if got, err := parseExpiry(in, now); err != nil || !got.Equal(want) {
-			t.Errorf("%q: %v, %v, want %v", in, got, err, want)
-		}
-	}
-	for _, in := range []string{"never", "-1h", "0s", "2026-03-01", "31.12.2026", "90"} {
-		if got, err := parseExpiry(in, now); err == nil {
-			t.Errorf("%q was taken for %v", in, got)
 		}
 	}
 }

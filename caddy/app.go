@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule"
+	"github.com/caddy-scim/caddy-scim/scimmodule/admin"
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 )
 
@@ -65,6 +66,7 @@ type App struct {
 	handle    *handle
 	store     *measured
 	service   *scimmodule.Service
+	admin     *admin.Handler
 
 	mu       sync.Mutex
 	released bool // the handle was put back
@@ -107,6 +109,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.service, err = scimmodule.New(options); err != nil {
 		return err
 	}
+	a.admin = newAdmin(a)
 	if caddy.ActiveContext().Context == nil {
 		return nil
 	}
@@ -131,11 +134,11 @@ func (a *App) openStore(ctx context.Context) error {
 func (a *App) options() (scimmodule.Options, error) {
 	o := scimmodule.Options{Logger: a.logger, Observer: observer{}}
 	var err error
-	if o.Defaults, err = a.Settings.core(Settings{}); err != nil {
+	if o.Defaults, err = a.Settings.core(); err != nil {
 		return o, err
 	}
 	for _, t := range a.Tenants {
-		tenant, err := t.core(a.Settings)
+		tenant, err := t.core()
 		if err != nil {
 			return o, err
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/dustin/go-humanize"
 
-	"github.com/caddy-scim/caddy-scim/scimmodule"
+	"github.com/caddy-scim/caddy-scim/scimmodule/registry"
 )
 
 func init() {
@@ -58,6 +58,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    store memory
 //	    tenant <name> {
 //	        token <secret>
+//	        paused
 //	        <settings>
 //	    }
 //	    <settings>
@@ -78,7 +79,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	members create|pending|ignore|reject
 //	match userName [externalId]
 //	duplicate_group_names on|off
-//	archive_retention <duration>
+//	archive_retention <duration>|forever
+//	rate <requests per second> [<burst>]|off
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the option's name
 	if d.NextArg() {
@@ -148,7 +150,7 @@ func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
 	if err := oneArg(d, &t.Name); err != nil {
 		return err
 	}
-	if !scimmodule.ValidTenantName(t.Name) {
+	if !registry.ValidName(t.Name) {
 		return d.Errf("tenant %q: a name has up to 63 of a-z, 0-9 and -, and starts with a letter or digit", t.Name)
 	}
 	if slices.ContainsFunc(a.Tenants, func(o Tenant) bool { return o.Name == t.Name }) {
@@ -163,14 +165,24 @@ func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
 		if known {
 			continue
 		}
-		if d.Val() != "token" {
+		switch d.Val() {
+		case "token":
+			var secret string
+			if err := oneArg(d, &secret); err != nil {
+				return err
+			}
+			t.Tokens = append(t.Tokens, Secret(secret))
+		case "paused":
+			if err := once.check(d); err != nil {
+				return err
+			}
+			if d.NextArg() {
+				return d.ArgErr()
+			}
+			t.Paused = true
+		default:
 			return d.Errf("unrecognized tenant option %q", d.Val())
 		}
-		var secret string
-		if err := oneArg(d, &secret); err != nil {
-			return err
-		}
-		t.Tokens = append(t.Tokens, Secret(secret))
 	}
 	a.Tenants = append(a.Tenants, t)
 	return nil
@@ -208,7 +220,7 @@ func (a *App) unmarshalExtension(d *caddyfile.Dispenser) error {
 func (s *Settings) unmarshalOption(d *caddyfile.Dispenser, once onlyOnce) (known bool, err error) {
 	switch d.Val() {
 	case "allow", "required":
-	case "members", "match", "duplicate_group_names", "archive_retention":
+	case "members", "match", "duplicate_group_names", "archive_retention", "rate":
 		if err := once.check(d); err != nil {
 			return true, err
 		}
@@ -231,7 +243,7 @@ func (s *Settings) unmarshalOption(d *caddyfile.Dispenser, once onlyOnce) (known
 		if err := someArgs(d, &s.Match); err != nil {
 			return true, err
 		}
-		if _, err := parseMatch(s.Match); err != nil {
+		if _, err := (registry.Settings{Match: s.Match}).MatchExternalID(); err != nil {
 			return true, d.WrapErr(err)
 		}
 	case "duplicate_group_names":
@@ -245,8 +257,17 @@ func (s *Settings) unmarshalOption(d *caddyfile.Dispenser, once onlyOnce) (known
 		on := word == "on"
 		s.DuplicateGroupNames = &on
 	case "archive_retention":
-		s.ArchiveRetention = new(caddy.Duration)
-		return true, durationArg(d, s.ArchiveRetention)
+		return true, retentionArg(d, &s.ArchiveRetention)
+	case "rate":
+		var words []string
+		if err := someArgs(d, &words); err != nil {
+			return true, err
+		}
+		r, err := registry.ParseRate(strings.Join(words, " "))
+		if err != nil {
+			return true, d.WrapErr(err)
+		}
+		s.Rate = &r
 	}
 	return true, nil
 }
@@ -384,6 +405,21 @@ func bytesArg(d *caddyfile.Dispenser, to *int64) error {
 		return d.Errf("%q is no size such as 4MiB", s)
 	}
 	*to = int64(n)
+	return nil
+}
+
+// retentionArg reads a duration, or "forever", which is 0.
+func retentionArg(d *caddyfile.Dispenser, to **caddy.Duration) error {
+	var s string
+	if err := oneArg(d, &s); err != nil {
+		return err
+	}
+	var v registry.Duration
+	if err := v.UnmarshalText([]byte(s)); err != nil {
+		return d.WrapErr(err)
+	}
+	kept := caddy.Duration(v)
+	*to = &kept
 	return nil
 }
 

@@ -52,7 +52,7 @@ func TestCommands(t *testing.T) {
 		t.Errorf("revoke printed\n%s (%v)", out, err)
 	}
 	out, _, err = i.command("scim", "token", "list", "--tenant", "new")
-	if err != nil || !strings.Contains(out, "no minted tokens") {
+	if err != nil || !strings.Contains(out, "Tenant new has no tokens") {
 		t.Errorf("list printed\n%s (%v)", out, err)
 	}
 	out, _, err = i.command("scim", "health")
@@ -73,7 +73,7 @@ func TestCommandErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"unknown tenant", []string{"scim", "token", "create", "--tenant", "amce"}, "--create"},
+		{"unknown tenant", []string{"scim", "token", "create", "--tenant", "amce"}, "scim tenant create"},
 		{"no tenant", []string{"scim", "token", "create"}, "--tenant is required"},
 		{"no id", []string{"scim", "token", "revoke", "--tenant", "acme"}, "--id is required"},
 		{"bad time", []string{"scim", "token", "create", "--tenant", "acme", "--expires", "soon"}, "90d"},

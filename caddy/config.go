@@ -1,16 +1,13 @@
 package caddy
 
 import (
-	"cmp"
 	"fmt"
 	"os"
-	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule"
-	"github.com/caddy-scim/caddy-scim/scimmodule/directory"
+	"github.com/caddy-scim/caddy-scim/scimmodule/registry"
 	"github.com/caddy-scim/caddy-scim/scimmodule/schema"
 )
 
@@ -43,6 +40,10 @@ type Settings struct {
 	// How long deleted users are kept in the archive before they are erased.
 	// Default: 0, for ever.
 	ArchiveRetention *caddy.Duration `json:"archive_retention,omitempty"`
+
+	// How many requests of a tenant each node answers a second, and for a moment
+	// at once: `100 300`, or `off`. Default: `100`, and twice as many at once.
+	Rate *registry.Rate `json:"rate,omitempty"`
 }
 
 // Tenant is one customer: a directory of its own, with its own tokens.
@@ -54,6 +55,10 @@ type Tenant struct {
 	// such as `{env.ACME_SCIM_TOKEN}` or `{file./run/secrets/acme}`. Others can
 	// be minted with `caddy-scim scim token create`. Default: none.
 	Tokens []Secret `json:"tokens,omitempty"`
+
+	// Whether the tenant's requests are answered with 503, so that its identity
+	// provider comes back later. Default: false.
+	Paused bool `json:"paused,omitempty"`
 
 	Settings
 }
@@ -117,49 +122,28 @@ type ChangeLog struct {
 // memberModes are the values of Settings.Members.
 var memberModes = []string{"create", "pending", "ignore", "reject"}
 
-// core returns the settings for the service; what s leaves out is taken from base.
-func (s Settings) core(base Settings) (scimmodule.Settings, error) {
-	if s.Allow == nil {
-		s.Allow = base.Allow
-	}
-	if s.Required == nil {
-		s.Required = base.Required
-	}
-	if s.Match == nil {
-		s.Match = base.Match
-	}
-	byExternalID, err := parseMatch(s.Match)
-	if err != nil {
-		return scimmodule.Settings{}, err
-	}
-	return scimmodule.Settings{
+// core returns the settings for the service.
+func (s Settings) core() (scimmodule.Settings, error) {
+	out := scimmodule.Settings{
 		Allow:               s.Allow,
 		Required:            s.Required,
-		Members:             directory.MemberMode(cmp.Or(s.Members, base.Members)),
-		MatchExternalID:     byExternalID,
-		DuplicateGroupNames: *cmp.Or(s.DuplicateGroupNames, base.DuplicateGroupNames, new(bool)),
-		ArchiveRetention:    time.Duration(*cmp.Or(s.ArchiveRetention, base.ArchiveRetention, new(caddy.Duration))),
-	}, nil
-}
-
-// parseMatch tells whether the words of Settings.Match have externalId too.
-func parseMatch(words []string) (bool, error) {
-	switch strings.Join(words, " ") {
-	case "", "userName":
-		return false, nil
-	case "userName externalId":
-		return true, nil
+		Members:             s.Members,
+		Match:               s.Match,
+		DuplicateGroupNames: s.DuplicateGroupNames,
+		ArchiveRetention:    (*registry.Duration)(s.ArchiveRetention),
+		Rate:                s.Rate,
 	}
-	return false, fmt.Errorf("match %s: want \"userName\" or \"userName externalId\"", strings.Join(words, " "))
+	_, err := out.MatchExternalID()
+	return out, err
 }
 
 // core returns the tenant for the service, with its tokens in clear.
-func (t Tenant) core(base Settings) (scimmodule.Tenant, error) {
-	settings, err := t.Settings.core(base)
+func (t Tenant) core() (scimmodule.Tenant, error) {
+	settings, err := t.Settings.core()
 	if err != nil {
 		return scimmodule.Tenant{}, fmt.Errorf("tenant %s: %w", t.Name, err)
 	}
-	out := scimmodule.Tenant{Name: t.Name, Settings: settings}
+	out := scimmodule.Tenant{Name: t.Name, Settings: settings, Paused: t.Paused}
 	for i, secret := range t.Tokens {
 		clear, err := secret.reveal(fmt.Sprintf("token %d of tenant %s", i+1, t.Name))
 		if err != nil {

@@ -12,36 +12,32 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule"
+	"github.com/caddy-scim/caddy-scim/scimmodule/registry"
 )
 
-func TestTenantOverridesDefaults(t *testing.T) {
+func TestSettingsForTheService(t *testing.T) {
 	t.Parallel()
-	on, off := true, false
-	day, ever := caddy.Duration(24*time.Hour), caddy.Duration(0)
-	base := Settings{
-		Allow: []string{"*"}, Required: []string{"emails"}, Members: "reject", Match: []string{"userName", "externalId"},
-		DuplicateGroupNames: &on, ArchiveRetention: &day,
-	}
-	all := scimmodule.Settings{
-		Allow: []string{"*"}, Required: []string{"emails"}, Members: "reject", MatchExternalID: true,
-		DuplicateGroupNames: true, ArchiveRetention: 24 * time.Hour,
-	}
+	on := true
+	day, kept := caddy.Duration(24*time.Hour), registry.Duration(24*time.Hour)
+	rate := registry.Rate{Requests: 5, Burst: 7}
 	for _, tc := range []struct {
-		name      string
-		own, base Settings
-		want      scimmodule.Settings
+		name string
+		own  Settings
+		want scimmodule.Settings
 	}{
-		{"nothing said", Settings{}, Settings{}, scimmodule.Settings{}},
-		{"all from the defaults", Settings{}, base, all},
-		{"all of its own", base, Settings{}, all},
-		{"back to what the defaults turn on", Settings{
-			Allow: []string{"default"}, Required: []string{}, Members: "create", Match: []string{"userName"},
-			DuplicateGroupNames: &off, ArchiveRetention: &ever,
-		}, base, scimmodule.Settings{Allow: []string{"default"}, Required: []string{}, Members: "create"}},
+		{"nothing said", Settings{}, scimmodule.Settings{}},
+		{"all said", Settings{
+			Allow: []string{"*"}, Required: []string{"emails"}, Members: "reject", Match: []string{"userName", "externalId"},
+			DuplicateGroupNames: &on, ArchiveRetention: &day, Rate: &rate,
+		}, scimmodule.Settings{
+			Allow: []string{"*"}, Required: []string{"emails"}, Members: "reject", Match: []string{"userName", "externalId"},
+			DuplicateGroupNames: &on, ArchiveRetention: &kept, Rate: &rate,
+		}},
+		{"nothing demanded is not nothing said", Settings{Required: []string{}}, scimmodule.Settings{Required: []string{}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := tc.own.core(tc.base)
+			got, err := tc.own.core()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,6 +45,9 @@ func TestTenantOverridesDefaults(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+	if _, err := (Settings{Match: []string{"externalId"}}).core(); err == nil {
+		t.Error("match externalId alone is taken")
 	}
 }
 

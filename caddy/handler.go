@@ -2,11 +2,14 @@ package caddy
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+
+	"github.com/caddy-scim/caddy-scim/scimmodule"
 )
 
 func init() { caddy.RegisterModule(Handler{}) }
@@ -53,11 +56,27 @@ func (a *App) serve(w http.ResponseWriter, r *http.Request, path string) {
 	if a.handle.use() {
 		defer a.handle.release()
 	}
-	a.service.Serve(w, r, path, a.base(r))
+	if ctx, span := beginRequest(r.Context()); span != nil {
+		r = r.WithContext(ctx)
+		// Not End itself: deferred, it would record the value of a panic.
+		defer func() { span.End() }()
+	}
+	a.service.Serve(w, r, scimmodule.Target{Path: path, Base: a.base(r), Client: clientAddr(r)})
 	// Not before: with extra fields, Caddy adds stack traces to the service's log.
 	if extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 		extra.Set(zap.String("scim_endpoint", endpoint(path)))
 	}
+}
+
+// clientAddr returns the address of the client as Caddy sees it: behind a proxy
+// that the server trusts, the one that the proxy tells.
+func clientAddr(r *http.Request) netip.Addr {
+	s, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Addr{} // a unix socket
+	}
+	return addr.Unmap().WithZone("")
 }
 
 // endpoint names where a request goes without what it asks for: it is for the

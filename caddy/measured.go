@@ -20,27 +20,35 @@ var (
 	_ store.Warner = (*measured)(nil)
 )
 
+// storeOps are the calls of a store.
+var storeOps = []string{"get", "lookup", "scan", "edges", "changes", "commit", "redact", "drop", "ready"}
+
 func newMeasured(h *handle) *measured {
 	m := &measured{h: h, ok: map[string]prometheus.Observer{}}
-	for _, op := range []string{"get", "lookup", "scan", "edges", "changes", "commit", "redact", "ready"} {
+	for _, op := range storeOps {
 		m.ok[op] = storeDuration.WithLabelValues(h.src.Driver, op, "ok")
 	}
+	storeDuration.WithLabelValues(h.src.Driver, "commit", "uncertain") // an alarm waits for the first
 	return m
 }
 
 // call runs f on the open store.
 func call[T any](ctx context.Context, m *measured, op string, f func(store.Store) (T, error)) (T, error) {
-	start := time.Now()
+	start, span := time.Now(), beginCall(ctx, m.h.src.Driver, op)
 	s, err := m.h.store(ctx)
 	var out T
 	if err == nil {
 		out, err = f(s)
 	}
-	o := m.ok[op]
-	if err != nil {
-		o = storeDuration.WithLabelValues(m.h.src.Driver, op, storeOutcome(err))
+	result := storeOutcome(err)
+	o, ok := m.ok[op]
+	if !ok || result != "ok" {
+		o = storeDuration.WithLabelValues(m.h.src.Driver, op, result)
 	}
 	o.Observe(time.Since(start).Seconds())
+	if span != nil {
+		endCall(span, result)
+	}
 	return out, err
 }
 
@@ -77,6 +85,12 @@ func (m *measured) Commit(ctx context.Context, tenant string, b *store.Batch) (s
 // Redact implements store.Store.
 func (m *measured) Redact(ctx context.Context, tenant string, drop func(store.Change) bool) (int, error) {
 	return call(ctx, m, "redact", func(s store.Store) (int, error) { return s.Redact(ctx, tenant, drop) })
+}
+
+// Drop implements store.Store.
+func (m *measured) Drop(ctx context.Context, tenant string, progress func(erased int)) error {
+	_, err := call(ctx, m, "drop", func(s store.Store) (struct{}, error) { return struct{}{}, s.Drop(ctx, tenant, progress) })
+	return err
 }
 
 // Ready implements store.Store.

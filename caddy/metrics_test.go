@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -116,4 +117,13 @@ func TestSecretIsNotShown(t *testing.T) {
 	if got := s.Tokens[0].LogValue().String(); got != "REDACTED" {
 		t.Errorf("logged as %s", got)
 	}
+}
+
+func mustRead(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

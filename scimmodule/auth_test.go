@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-scim/caddy-scim/scimmodule/registry"
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 	"github.com/caddy-scim/caddy-scim/scimmodule/token"
 )
@@ -15,16 +16,16 @@ import (
 func TestAuthenticationForms(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	minted, err := e.svc.CreateToken(t.Context(), "acme", NewToken{})
+	mintedSecret, minted, err := e.svc.Tenancy().Mint(t.Context(), registry.Token{Tenant: "acme"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const none, invalid = `Bearer realm="scim"`, `Bearer realm="scim", error="invalid_token"`
 	for _, c := range []struct{ name, header, challenge string }{
 		{"a static token", "Bearer " + secret, ""},
-		{"a minted token", "Bearer " + minted.Secret, ""},
+		{"a minted token", "Bearer " + mintedSecret, ""},
 		{"the scheme in lower case", "bearer " + secret, ""},
-		{"the scheme in capitals", "BEARER " + minted.Secret, ""},
+		{"the scheme in capitals", "BEARER " + mintedSecret, ""},
 		{"two spaces", "Bearer  " + secret, ""},
 		{"a space behind", "Bearer " + secret + " ", ""},
 		{"no header", "", none},
@@ -36,11 +37,11 @@ func TestAuthenticationForms(t *testing.T) {
 		{"a wrong token", "Bearer " + secret + "x", invalid},
 		{"a token in capitals", "Bearer " + strings.ToUpper(secret), invalid},
 		{"a token that nobody minted", "Bearer " + token.Mint(), invalid},
-		{"a token with a wrong checksum", "Bearer " + minted.Secret[:len(minted.Secret)-1] + "!", invalid},
-		{"a part of a token", "Bearer " + minted.Secret[:20], invalid},
-		{"the token's id", "Bearer " + minted.Info.ID, invalid},
-		{"the token's hash", "Bearer " + token.HashOf(minted.Secret).String(), invalid},
-		{"two tokens", "Bearer " + secret + " " + minted.Secret, invalid},
+		{"a token with a wrong checksum", "Bearer " + mintedSecret[:len(mintedSecret)-1] + "!", invalid},
+		{"a part of a token", "Bearer " + mintedSecret[:20], invalid},
+		{"the token's id", "Bearer " + minted.ID, invalid},
+		{"the token's hash", "Bearer " + token.HashOf(mintedSecret).String(), invalid},
+		{"two tokens", "Bearer " + secret + " " + mintedSecret, invalid},
 		{"a very long token", "Bearer " + strings.Repeat("x", 1<<16), invalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -108,21 +109,17 @@ func TestTenantsAreApart(t *testing.T) {
 func TestRevokedTokens(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	m, err := e.svc.CreateToken(t.Context(), "acme", NewToken{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	auth := header{"Authorization", "Bearer " + m.Secret}
+	auth, m := e.mint(registry.Token{Tenant: "acme"})
 	e.send("GET", "/Users", "", auth).want(200)
-	if err := e.svc.RevokeToken(t.Context(), "umbrella", m.Info.ID); !errors.Is(err, ErrUnknownToken) {
+	if err := e.svc.Tenancy().Revoke(t.Context(), "umbrella", m.ID); !errors.Is(err, registry.ErrUnknownToken) {
 		t.Errorf("another tenant's token: %v", err)
 	}
 	e.send("GET", "/Users", "", auth).want(200)
-	if err := e.svc.RevokeToken(t.Context(), "acme", m.Info.ID); err != nil {
+	if err := e.svc.Tenancy().Revoke(t.Context(), "acme", m.ID); err != nil {
 		t.Fatal(err)
 	}
 	e.send("GET", "/Users", "", auth).wantError(401, "")
-	if err := e.svc.RevokeToken(t.Context(), "acme", m.Info.ID); !errors.Is(err, ErrUnknownToken) {
+	if err := e.svc.Tenancy().Revoke(t.Context(), "acme", m.ID); !errors.Is(err, registry.ErrUnknownToken) {
 		t.Errorf("revoked twice: %v", err)
 	}
 }
@@ -132,11 +129,8 @@ func TestRevokedTokens(t *testing.T) {
 func TestRevokedWhileBeingChecked(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	m, err := e.svc.CreateToken(t.Context(), "acme", NewToken{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	auth := header{"Authorization", "Bearer " + m.Secret}
+	auth, m := e.mint(registry.Token{Tenant: "acme"})
+	e.restart() // a node that does not know the token yet
 	read, revoked := make(chan struct{}), make(chan struct{})
 	inner := e.store.Store
 	e.store.Store = slowToken{inner, read, revoked}
@@ -148,7 +142,7 @@ func TestRevokedWhileBeingChecked(t *testing.T) {
 	<-read
 	svc := e.svc
 	e.store.Store = inner
-	if err := svc.RevokeToken(t.Context(), "acme", m.Info.ID); err != nil {
+	if err := svc.Tenancy().Revoke(t.Context(), "acme", m.ID); err != nil {
 		t.Error(err)
 	}
 	close(revoked)
@@ -159,16 +153,12 @@ func TestRevokedWhileBeingChecked(t *testing.T) {
 func TestTokenExpires(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	m, err := e.svc.CreateToken(t.Context(), "acme", NewToken{Expires: time.Now().Add(150 * time.Millisecond)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	auth := header{"Authorization", "Bearer " + m.Secret}
+	auth, m := e.mint(registry.Token{Tenant: "acme", Expires: time.Now().Add(150 * time.Millisecond)})
 	e.send("GET", "/Users", "", auth).want(200) // and the verdict is remembered
-	until := time.NewTimer(time.Until(m.Info.Expires))
+	until := time.NewTimer(time.Until(m.Expires))
 	<-until.C
 	e.send("GET", "/Users", "", auth).wantError(401, "")
-	if _, err := e.svc.CreateToken(t.Context(), "acme", NewToken{Expires: time.Now().Add(-time.Second)}); !errors.Is(err, ErrInvalid) {
+	if _, _, err := e.svc.Tenancy().Mint(t.Context(), registry.Token{Tenant: "acme", Expires: time.Now().Add(-time.Second)}, false); !errors.Is(err, registry.ErrInvalid) {
 		t.Errorf("a token that has expired: %v", err)
 	}
 }
@@ -176,20 +166,18 @@ func TestTokenExpires(t *testing.T) {
 func TestStoreAwayDuringAuthentication(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	m, err := e.svc.CreateToken(t.Context(), "acme", NewToken{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	auth := header{"Authorization", "Bearer " + m.Secret}
+	auth, _ := e.mint(registry.Token{Tenant: "acme"})
+	e.restart() // a node that knows nothing yet
 	e.store.onGet(func(store.Kind, []string) error { return store.ErrUnavailable })
 	a := e.send("GET", "/ServiceProviderConfig", "", auth)
 	a.wantError(503, "")
 	if a.Header().Get("Retry-After") != "5" || a.Header().Get("WWW-Authenticate") != "" {
 		t.Errorf("headers %v", a.Header())
 	}
-	// A static token and a mistyped one need no store.
-	e.send("GET", "/ServiceProviderConfig", "").want(200)
+	// A mistyped one needs no store.
 	e.send("GET", "/Users", "", header{"Authorization", "Bearer nonsense"}).wantError(401, "")
+	// What is known of a static one's tenant does: it may be paused.
+	e.send("GET", "/ServiceProviderConfig", "").wantError(503, "")
 	e.store.onGet(nil)
 	e.send("GET", "/ServiceProviderConfig", "", auth).want(200)
 	// What is known is not asked again.
@@ -206,15 +194,8 @@ func TestStoreAwayDuringAuthentication(t *testing.T) {
 func TestTenantRemovedFromTheConfiguration(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	m, err := e.svc.CreateToken(t.Context(), "acme", NewToken{CreateTenant: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, err := e.svc.CreateToken(t.Context(), "made", NewToken{CreateTenant: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	minted := header{"Authorization", "Bearer " + m.Secret}
+	minted, _ := e.mint(registry.Token{Tenant: "acme"})
+	made, _ := e.mint(registry.Token{Tenant: "made"})
 	id := e.create("/Users", `{"userName":"a"}`)
 	e.send("GET", "/Users/"+id, "", minted).want(200)
 	all := e.options.Tenants
@@ -222,8 +203,8 @@ func TestTenantRemovedFromTheConfiguration(t *testing.T) {
 	e.restart()
 	e.send("GET", "/Users/"+id, "", minted).wantError(401, "")
 	e.send("GET", "/Users/"+id, "").wantError(401, "")
-	e.send("GET", "/Users", "", header{"Authorization", "Bearer " + made.Secret}).want(200)
-	if _, err := e.svc.CreateToken(t.Context(), "acme", NewToken{}); !errors.Is(err, ErrUnknownTenant) {
+	e.send("GET", "/Users", "", made).want(200)
+	if _, _, err := e.svc.Tenancy().Mint(t.Context(), registry.Token{Tenant: "acme"}, false); !errors.Is(err, registry.ErrUnknownTenant) {
 		t.Errorf("a token of a tenant that is gone: %v", err)
 	}
 	e.options.Tenants = all
@@ -235,40 +216,37 @@ func TestCreateTokenRefusals(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	for _, c := range []struct {
-		name, tenant string
-		token        NewToken
-		want         error
+		name, tenant, label string
+		create              bool
+		want                error
 	}{
-		{"an unknown tenant", "nobody", NewToken{}, ErrUnknownTenant},
-		{"a mistyped name makes no tenant", "Acme", NewToken{CreateTenant: true}, ErrInvalid},
-		{"a name with a slash", "a/b", NewToken{CreateTenant: true}, ErrInvalid},
-		{"the system's", store.SystemTenant, NewToken{CreateTenant: true}, ErrInvalid},
-		{"no name", "", NewToken{CreateTenant: true}, ErrInvalid},
-		{"a long name", strings.Repeat("a", 64), NewToken{CreateTenant: true}, ErrInvalid},
-		{"a long label", "acme", NewToken{Label: strings.Repeat("ä", 101)}, ErrInvalid},
-		{"a label with a line break", "acme", NewToken{Label: "a\nb"}, ErrInvalid},
+		{"an unknown tenant", "nobody", "", false, registry.ErrUnknownTenant},
+		{"a mistyped name makes no tenant", "Acme", "", true, registry.ErrInvalid},
+		{"a name with a slash", "a/b", "", true, registry.ErrInvalid},
+		{"the system's", store.SystemTenant, "", true, registry.ErrInvalid},
+		{"no name", "", "", true, registry.ErrInvalid},
+		{"a long name", strings.Repeat("a", 64), "", true, registry.ErrInvalid},
+		{"a long label", "acme", strings.Repeat("ä", 101), false, registry.ErrInvalid},
+		{"a label with a line break", "acme", "a\nb", false, registry.ErrInvalid},
 	} {
-		if _, err := e.svc.CreateToken(t.Context(), c.tenant, c.token); !errors.Is(err, c.want) {
+		if _, _, err := e.svc.Tenancy().Mint(t.Context(), registry.Token{Tenant: c.tenant, Label: c.label}, c.create); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
 	}
-	m, err := e.svc.CreateToken(t.Context(), "acme", NewToken{Label: strings.Repeat("ä", 100)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := e.svc.Tokens(t.Context(), "acme")
-	if err != nil || len(list) != 1 || list[0].ID != m.Info.ID || list[0].Label != m.Info.Label {
+	auth, m := e.mint(registry.Token{Tenant: "acme", Label: strings.Repeat("ä", 100)})
+	list, _, err := e.svc.Tenancy().Tokens(t.Context(), "acme")
+	if err != nil || len(list) != 1 || list[0].ID != m.ID || list[0].Label != m.Label {
 		t.Errorf("tokens %+v (%v)", list, err)
 	}
 	p, err := e.store.Scan(t.Context(), store.SystemTenant, store.Query{Kind: store.Token, Limit: 10})
-	if err != nil || len(p.Records) != 1 || strings.Contains(string(p.Records[0].Body), m.Secret) {
+	if err != nil || len(p.Records) != 1 || strings.Contains(string(p.Records[0].Body), strings.TrimPrefix(auth[1], "Bearer ")) {
 		t.Error("the secret is stored")
 	}
 }
 
 func TestServiceConfiguration(t *testing.T) {
 	t.Parallel()
-	ok := []string{"0123456789-abcdef"}
+	ok, negative := []string{"0123456789-abcdef"}, registry.Duration(-1)
 	for _, c := range []struct {
 		name    string
 		tenants []Tenant
@@ -282,7 +260,7 @@ func TestServiceConfiguration(t *testing.T) {
 		{"a bad list", []Tenant{{Name: "a", Settings: Settings{Allow: []string{"default", "password"}}}}, []string{"tenant a", "password"}},
 		{"a bad requirement", []Tenant{{Name: "a", Settings: Settings{Required: []string{"title"}}}}, []string{"tenant a", "required title"}},
 		{"a bad mode", []Tenant{{Name: "a", Settings: Settings{Members: "maybe"}}}, []string{"tenant a", "members maybe"}},
-		{"a negative retention", []Tenant{{Name: "a", Settings: Settings{ArchiveRetention: -1}}}, []string{"archive_retention"}},
+		{"a negative retention", []Tenant{{Name: "a", Settings: Settings{ArchiveRetention: &negative}}}, []string{"archive_retention"}},
 	} {
 		_, err := New(Options{Store: &hooked{}, Tenants: c.tenants})
 		if err == nil {

@@ -50,7 +50,7 @@ func (x *exchange) broken(err error) error {
 }
 
 func (x *exchange) tooLarge() error {
-	return scimerr.New(http.StatusRequestEntityTooLarge, scimerr.None, "The request's body is larger than the %d bytes that are accepted. Send it in several requests.", x.limits.Body)
+	return scimerr.New(http.StatusRequestEntityTooLarge, scimerr.None, "The request's body is larger than the %d bytes that are accepted. Send it in several requests.", x.limits.Body).At("body")
 }
 
 // acceptable tells whether a body of this media type is read: SCIM's, plain

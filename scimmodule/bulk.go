@@ -60,6 +60,9 @@ type bulkRun struct {
 // circle are refused with 409 (§3.7.1).
 func (x *exchange) bulk() error {
 	x.operation = "bulk"
+	if err := x.mayWrite(); err != nil {
+		return err
+	}
 	b, err := x.body()
 	if err != nil {
 		return err
@@ -76,6 +79,12 @@ func (x *exchange) bulk() error {
 	}
 	if run.away != nil && !run.succeeded {
 		return run.away
+	}
+	x.changed = run.succeeded
+	for _, op := range run.ops {
+		if e := op.result.err; e != nil && x.failed == nil {
+			x.failed = e
+		}
 	}
 	x.send(http.StatusOK, run.response())
 	return nil
@@ -103,7 +112,7 @@ func (g bulkGuide) Member(name string) (string, attr.Guide, attr.Action) {
 
 func (x *exchange) parseBulk(b []byte) (*bulkRun, error) {
 	l := x.limits.json()
-	l.Elements = x.limits.BulkOperations
+	l.Elements, l.ElementsName = x.limits.BulkOperations, "bulk_operations"
 	o, err := attr.DecodeObject(b, bulkGuide{}, l)
 	if err != nil {
 		return nil, err

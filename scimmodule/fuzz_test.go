@@ -45,7 +45,7 @@ func FuzzServe(f *testing.F) {
 			r.Method, r.URL.RawQuery = method, query
 			r.Header.Set("Authorization", "Bearer "+secret)
 			w := httptest.NewRecorder()
-			svc.Serve(w, r, path, "http://localhost/scim/v2")
+			svc.Serve(w, r, Target{Path: path, Base: "http://localhost/scim/v2"})
 			return w
 		}
 		made := send("POST", "/Groups", `{"displayName":"g0","members":[{"value":"u1"}]}`)

@@ -3,18 +3,21 @@ package scimmodule
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/caddy-scim/caddy-scim/scimmodule/registry"
 	"github.com/caddy-scim/caddy-scim/scimmodule/schema"
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 	"github.com/caddy-scim/caddy-scim/scimmodule/store/memstore"
@@ -97,20 +100,23 @@ type env struct {
 	options Options
 	svc     *Service
 	log     *bytes.Buffer
+	client  netip.Addr // where requests come from; zero for a new address each time
+	clients *atomic.Uint32
 	seen    *observer
 }
 
 // observer records what it is told.
 type observer struct {
+	deaf
 	mu       sync.Mutex
 	requests []string
 	dropped  map[string]int
 }
 
-func (o *observer) Request(operation, resourceType string, status int, _ time.Duration) {
+func (o *observer) Request(_ context.Context, x Exchange) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.requests = append(o.requests, strings.TrimSpace(operation+" "+resourceType)+" "+itoa(status))
+	o.requests = append(o.requests, strings.TrimSpace(x.Operation+" "+x.ResourceType)+" "+itoa(x.Status))
 }
 
 func (o *observer) Dropped(attribute string, n int) {
@@ -129,10 +135,11 @@ func newEnv(t *testing.T, edit ...func(o *Options)) *env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &env{t: t, store: &hooked{Store: memstore.New(store.LogLimit{})}, log: &bytes.Buffer{}, seen: &observer{dropped: map[string]int{}}}
+	e := &env{t: t, store: &hooked{Store: memstore.New(store.LogLimit{})}, log: &bytes.Buffer{}, clients: new(atomic.Uint32), seen: &observer{dropped: map[string]int{}}}
 	e.options = Options{
 		Store:    e.store,
 		Catalog:  c,
+		Defaults: Settings{Rate: new(registry.Rate)}, // tests hurry
 		Tenants:  []Tenant{{Name: "acme", Tokens: []string{secret}}, {Name: "umbrella", Tokens: []string{"umbrella-0123456789abcdef"}}},
 		Logger:   slog.New(slog.NewJSONHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Observer: e.seen,
@@ -195,7 +202,7 @@ func (e *env) sendFrom(method, target string, body io.Reader, hs ...header) answ
 		r.Header.Set(h[0], h[1])
 	}
 	w := httptest.NewRecorder()
-	e.svc.Serve(w, r, path, base)
+	e.svc.Serve(w, r, Target{Path: path, Base: base, Client: e.from()})
 	return answer{e.t, w}
 }
 
@@ -250,7 +257,7 @@ func (e *env) create(endpoint, body string) string {
 func (e *env) serve() *httptest.Server {
 	e.t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e.svc.Serve(w, r, strings.TrimPrefix(r.URL.Path, "/scim/v2"), base)
+		e.svc.Serve(w, r, Target{Path: strings.TrimPrefix(r.URL.Path, "/scim/v2"), Base: base})
 	}))
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	s.Start()
@@ -280,4 +287,25 @@ func (s slowToken) Get(ctx context.Context, tenant string, k store.Kind, ids ...
 		<-s.goOn
 	}
 	return rs, err
+}
+
+// from returns the address of the next request. That of each is another, so that
+// failed authentication of one does not throttle the next.
+func (e *env) from() netip.Addr {
+	if e.client.IsValid() {
+		return e.client
+	}
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], 10<<24|e.clients.Add(1))
+	return netip.AddrFrom4(b)
+}
+
+// mint makes a token and returns its header.
+func (e *env) mint(tok registry.Token) (header, registry.Token) {
+	e.t.Helper()
+	secret, tok, err := e.svc.Tenancy().Mint(e.t.Context(), tok, true)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return header{"Authorization", "Bearer " + secret}, tok
 }

@@ -73,7 +73,7 @@ func checkNames(attributes, excluded []string) error {
 		}
 	}
 	if len(attributes)+len(excluded) > maxNames || filters > maxNameFilters {
-		return scimerr.BadRequest(scimerr.InvalidValue, "The parameters attributes and excludedAttributes take at most %d names, %d of them with filters.", maxNames, maxNameFilters)
+		return scimerr.BadRequest(scimerr.InvalidValue, "The parameters attributes and excludedAttributes take at most %d names, %d of them with filters.", maxNames, maxNameFilters).At("names")
 	}
 	return nil
 }

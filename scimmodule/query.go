@@ -1,6 +1,8 @@
 package scimmodule
 
 import (
+	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -40,11 +42,18 @@ func number(name, value string, fallback int) (int, error) {
 	if value == "" {
 		return fallback, nil
 	}
-	n, err := strconv.Atoi(value)
-	if err != nil {
+	n, ok := wholeNumber(value)
+	if !ok {
 		return 0, scimerr.BadRequest(scimerr.InvalidValue, "The query parameter %s has to be a whole number.", name)
 	}
 	return n, nil
+}
+
+// wholeNumber reads a number. One beyond what can be counted here is as large as
+// can be, and paging clamps it.
+func wholeNumber(text string) (n int, ok bool) {
+	n, err := strconv.Atoi(text)
+	return min(max(n, -math.MaxInt32), math.MaxInt32), err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // querySearch answers a query whose parameters are in the body (RFC 7644
@@ -83,8 +92,8 @@ func (x *exchange) querySearch(kinds ...store.Kind) error {
 		if !ok || v.IsNull() {
 			return nil, false
 		}
-		n, nerr := strconv.Atoi(v.Text())
-		if nerr != nil {
+		n, ok := wholeNumber(v.Text())
+		if !ok {
 			err = scimerr.BadRequest(scimerr.InvalidValue, "The search parameter %s has to be a whole number.", name)
 		}
 		return &n, true

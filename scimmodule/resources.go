@@ -12,12 +12,12 @@ import (
 
 // call is what a change brings along; match is the content of If-Match.
 func (x *exchange) call(match string) directory.Call {
-	return directory.Call{Actor: x.who.token, Base: x.base, Dropped: &x.dropped, Created: &x.created, Match: precondition(match)}
+	return directory.Call{Actor: x.who.Token, Base: x.base, Tally: &x.tally, Created: &x.created, Match: precondition(match)}
 }
 
 // decode reads a resource under the view of its kind.
 func (x *exchange) decode(k store.Kind, json []byte) (*attr.Members, error) {
-	return attr.DecodeObject(json, x.dir.View(k).Guide(&x.dropped), x.limits.json())
+	return attr.DecodeObject(json, x.dir.View(k).Guide(&x.tally), x.limits.json())
 }
 
 // The changes, as bulk operations run them too.
@@ -30,7 +30,11 @@ func (x *exchange) doCreate(ctx context.Context, k store.Kind, json []byte) (sto
 	if k == store.Group {
 		return x.dir.CreateGroup(ctx, x.call(""), o)
 	}
-	return x.dir.CreateUser(ctx, x.call(""), o)
+	r, err := x.dir.CreateUser(ctx, x.call(""), o)
+	if err == nil && !r.Modified.Equal(r.Created) {
+		x.observer.Users("returned", 1)
+	}
+	return r, err
 }
 
 func (x *exchange) doReplace(ctx context.Context, k store.Kind, id, match string, json []byte) (store.Record, error) {
@@ -59,13 +63,20 @@ func (x *exchange) doDelete(ctx context.Context, k store.Kind, id, match string)
 	if k == store.Group {
 		return x.dir.DeleteGroup(ctx, x.call(match), id)
 	}
-	return x.dir.DeleteUser(ctx, x.call(match), id)
+	err := x.dir.DeleteUser(ctx, x.call(match), id)
+	if err == nil {
+		x.observer.Users("archived", 1)
+	}
+	return err
 }
 
 // The same as requests of their own.
 
 func (x *exchange) create(k store.Kind) error {
 	x.operation = "create"
+	if err := x.mayWrite(); err != nil {
+		return err
+	}
 	p, json, err := x.input(k)
 	if err != nil {
 		return err
@@ -102,6 +113,9 @@ func (x *exchange) read(k store.Kind, id string) error {
 
 func (x *exchange) replace(k store.Kind, id string) error {
 	x.operation = "replace"
+	if err := x.mayWrite(); err != nil {
+		return err
+	}
 	p, json, err := x.input(k)
 	if err != nil {
 		return err
@@ -119,6 +133,9 @@ func (x *exchange) replace(k store.Kind, id string) error {
 // §3.5.2).
 func (x *exchange) patch(k store.Kind, id string) error {
 	x.operation = "patch"
+	if err := x.mayWrite(); err != nil {
+		return err
+	}
 	p, json, err := x.input(k)
 	if err != nil {
 		return err
@@ -145,9 +162,13 @@ func (x *exchange) patch(k store.Kind, id string) error {
 
 func (x *exchange) remove(k store.Kind, id string) error {
 	x.operation = "delete"
+	if err := x.mayWrite(); err != nil {
+		return err
+	}
 	if err := x.doDelete(x.r.Context(), k, id, x.r.Header.Get("If-Match")); err != nil {
 		return err
 	}
+	x.changed = true
 	x.send(http.StatusNoContent, nil)
 	return nil
 }

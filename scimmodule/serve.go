@@ -6,14 +6,17 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/directory"
+	"github.com/caddy-scim/caddy-scim/scimmodule/report"
 	"github.com/caddy-scim/caddy-scim/scimmodule/schema"
 	"github.com/caddy-scim/caddy-scim/scimmodule/scimerr"
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
+	"github.com/caddy-scim/caddy-scim/scimmodule/tenancy"
 )
 
 // exchange is one request on its way through the service.
@@ -23,22 +26,35 @@ type exchange struct {
 	r    *http.Request
 	base string // public address of the endpoint, without a slash at its end
 
-	who     principal
+	who     tenancy.Principal
 	dir     *directory.Directory
-	dropped schema.Dropped
+	tally   schema.Tally
 	created int  // users created from members
 	changed bool // whether the change that was asked for is made
+	// failed is an operation of a bulk request that was refused; the first.
+	failed *scimerr.Error
 
 	operation, resourceType string // for logs and metrics
 	status                  int    // as it was sent
 	problem                 scimerr.Type
 }
 
-// Serve answers one SCIM request. The path is what follows the base path ("" or
-// "/Users/…"), and base the public address of the base path without a slash at
-// its end, from which locations are made.
-func (s *Service) Serve(w http.ResponseWriter, r *http.Request, path, base string) {
-	x := &exchange{Service: s, w: w, r: r, base: base, operation: "other"}
+// Target is where a request goes and where it comes from, as whoever mounts the
+// service knows it.
+type Target struct {
+	// Path is what follows the base path: "" or "/Users/…".
+	Path string
+	// Base is the public address of the base path without a slash at its end,
+	// from which locations are made.
+	Base string
+	// Client is the address of the client: failed authentication is throttled by
+	// it, and tokens may be bound to ranges. The zero Addr is one unknown address.
+	Client netip.Addr
+}
+
+// Serve answers one SCIM request.
+func (s *Service) Serve(w http.ResponseWriter, r *http.Request, target Target) {
+	x := &exchange{Service: s, w: w, r: r, base: target.Base, operation: "other"}
 	start := time.Now()
 	defer func() {
 		defer x.done(start)
@@ -50,7 +66,7 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, path, base strin
 			x.fail(&panicError{p, debug.Stack()})
 		}
 	}()
-	switch err := x.answer(path); {
+	switch err := x.answer(target); {
 	case errors.Is(err, errGone):
 		panic(http.ErrAbortHandler)
 	case err != nil:
@@ -67,13 +83,11 @@ type panicError struct {
 func (*panicError) Error() string { return "panic while serving a SCIM request" }
 
 // answer authenticates before it looks at anything else.
-func (x *exchange) answer(path string) error {
-	who, err := x.authenticate(x.r)
-	if err != nil {
+func (x *exchange) answer(target Target) error {
+	if err := x.authenticate(target); err != nil {
 		return err
 	}
-	x.who, x.dir = who, x.directory(who.tenant)
-	return x.route(segments(path))
+	return x.route(segments(target.Path))
 }
 
 // segments splits a path; double slashes and one at the end do not count.
@@ -84,20 +98,20 @@ func segments(path string) []string {
 // done tells the log and the metrics of the finished request: no values, no ids.
 func (x *exchange) done(start time.Time) {
 	d := time.Since(start)
-	if x.observer != nil {
-		x.observer.Request(x.operation, x.resourceType, x.status, d)
-	}
+	x.observer.Request(x.r.Context(), Exchange{Operation: x.operation, ResourceType: x.resourceType, Status: x.status, Duration: d})
 	var names []string
-	for name, n := range x.dropped.All() {
+	for name, n := range x.tally.All() {
 		names = append(names, name)
-		if x.observer != nil {
-			label := name
-			if urn := strings.HasPrefix(name, "urn:"); !n.Known || urn && !strings.HasPrefix(name, schema.EnterpriseUserURN) {
-				label = "other" // an operator's own extension, or the client's words
-			}
-			x.observer.Dropped(label, n.Count)
+		label := name
+		if urn := strings.HasPrefix(name, "urn:"); !n.Known || urn && !strings.HasPrefix(name, schema.EnterpriseUserURN) {
+			label = "other" // an operator's own extension, or the client's words
 		}
+		x.observer.Dropped(label, n.Count)
 	}
+	if x.created > 0 {
+		x.observer.Users("created_from_members", x.created)
+	}
+	x.report(start)
 	level := slog.LevelDebug
 	switch {
 	case x.status == http.StatusInternalServerError:
@@ -115,8 +129,8 @@ func (x *exchange) done(start time.Time) {
 		slog.String("operation", x.operation),
 		slog.String("resource_type", x.resourceType),
 		slog.Int("status", x.status),
-		slog.String("tenant", x.who.tenant),
-		slog.String("token", x.who.token),
+		slog.String("tenant", x.who.Tenant),
+		slog.String("token", x.who.Token),
 		slog.Duration("duration", d),
 	}
 	if x.problem != scimerr.None {
@@ -126,6 +140,23 @@ func (x *exchange) done(start time.Time) {
 		attrs = append(attrs, slog.Any("dropped", names))
 	}
 	x.log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// report adds the request to what the tenant's operators can see. A bulk request
+// of which a part failed counts as that failure.
+func (x *exchange) report(at time.Time) {
+	if x.who.Tenant == "" {
+		return // nobody knows whose it was
+	}
+	e := report.Entry{
+		Operation: x.operation, ResourceType: x.resourceType,
+		Status: x.status, ScimType: string(x.problem),
+		Changed: x.changed, Tally: &x.tally,
+	}
+	if x.failed != nil {
+		e.Status, e.ScimType = x.failed.Status, string(x.failed.Type)
+	}
+	x.tenancy.Book().Add(x.who.Tenant, at, e)
 }
 
 // fail answers with an error (RFC 7644 §3.12). What is not meant for a client is
@@ -145,6 +176,8 @@ func (x *exchange) fail(err error) {
 	switch {
 	case e.Status == http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", challenge(x.r))
+	case e == errReadOnly:
+		h.Set("WWW-Authenticate", `Bearer realm="scim", error="insufficient_scope", scope="provision"`)
 	case e.RetryAfter > 0:
 		h.Set("Retry-After", itoa(e.RetryAfter))
 	}
@@ -155,6 +188,9 @@ func (x *exchange) fail(err error) {
 func (x *exchange) clientError(err error) *scimerr.Error {
 	var e *scimerr.Error
 	if errors.As(err, &e) {
+		if e.Limit != "" {
+			x.observer.Limited(e.Limit)
+		}
 		if e.Cause != nil && e.Status >= 500 {
 			x.log.LogAttrs(x.r.Context(), slog.LevelError, "request failed", slog.Any("error", e.Cause))
 		}

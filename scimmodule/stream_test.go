@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 )
@@ -20,7 +21,7 @@ func bigGroup(t *testing.T, e *env, n int) string {
 	for i := range n {
 		change.Add = append(change.Add, store.Member{ID: fmt.Sprintf("m%05d", i), Kind: store.User})
 	}
-	if _, err := e.store.Commit(t.Context(), "acme", &store.Batch{Time: now(), Members: []store.MemberChange{change}}); err != nil {
+	if _, err := e.store.Commit(t.Context(), "acme", &store.Batch{Time: time.Now().UTC().Truncate(time.Millisecond), Members: []store.MemberChange{change}}); err != nil {
 		t.Fatal(err)
 	}
 	return id
@@ -169,22 +170,22 @@ func TestClientHangsUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header.Set("Authorization", "Bearer "+secret)
-		e.svc.Serve(&deaf{header: http.Header{}}, r, "/Groups/"+id, base)
+		e.svc.Serve(&hungUp{header: http.Header{}}, r, Target{Path: "/Groups/" + id, Base: base})
 	}()
 	if strings.Contains(e.log.String(), `"level":"ERROR"`) {
 		t.Errorf("log %s", e.log)
 	}
 }
 
-// deaf is a connection that the client has closed after the first piece.
-type deaf struct {
+// hungUp is a connection that the client has closed after the first piece.
+type hungUp struct {
 	header http.Header
 	wrote  int
 }
 
-func (d *deaf) Header() http.Header { return d.header }
-func (d *deaf) WriteHeader(int)     {}
-func (d *deaf) Write(b []byte) (int, error) {
+func (d *hungUp) Header() http.Header { return d.header }
+func (d *hungUp) WriteHeader(int)     {}
+func (d *hungUp) Write(b []byte) (int, error) {
 	if d.wrote++; d.wrote > 1 {
 		return 0, io.ErrClosedPipe
 	}

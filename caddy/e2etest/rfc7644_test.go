@@ -1,7 +1,9 @@
 package e2etest
 
 import (
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/caddy-scim/caddy-scim/caddy/internal/e2e"
@@ -272,14 +274,19 @@ func TestMediaTypes(t *testing.T) {
 
 // RFC 7644 §2: without a valid token nothing is revealed, whatever the route.
 func TestUnauthenticated(t *testing.T) {
-	e2e.ForEachStore(t, everything, func(t *testing.T, s *e2e.Server) {
+	// Each request from an address of its own, or the address would be throttled.
+	proxied := everything
+	proxied.GlobalOptions = "\tservers {\n\t\ttrusted_proxies static 127.0.0.0/8\n\t}"
+	var n atomic.Int32
+	e2e.ForEachStore(t, proxied, func(t *testing.T, s *e2e.Server) {
 		id := s.CreateUser(t, "u")
 		for name, header := range map[string]string{
 			"none": "", "no scheme": "non-token", "the token without a scheme": s.Token, "unknown": "Bearer scim_0123456789abcdefghijklmnopqrstuvwxyz",
 			"Basic": "Basic dXNlcjpwYXNz", "empty": "Bearer", "two tokens": "Bearer " + s.Token + " x", "a prefix of the token": "Bearer " + s.Token[:len(s.Token)-1],
 		} {
 			for _, x := range [][2]string{{"GET", "/Users/" + id}, {"GET", "/Users/nobody"}, {"GET", "/ServiceProviderConfig"}, {"GET", "/Nothing"}, {"PUT", "/Users"}, {"GET", "/Me"}, {"GET", ""}} {
-				r := s.Do(t, x[0], x[1], nil, "Authorization: "+header).WantError(t, 401, "")
+				from := fmt.Sprintf("X-Forwarded-For: 198.51.100.%d", n.Add(1))
+				r := s.Do(t, x[0], x[1], nil, "Authorization: "+header, from).WantError(t, 401, "")
 				challenge := r.Header.Get("WWW-Authenticate")
 				if !strings.HasPrefix(challenge, `Bearer realm="`) {
 					t.Errorf("%s: WWW-Authenticate %q", name, challenge)

@@ -35,7 +35,7 @@ func TestReadDecodesNothing(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+secret)
 		r.Header.Set("Content-Type", "application/scim+json")
 		w := httptest.NewRecorder()
-		service.Serve(w, r, path, "https://scim.example.test/scim/v2")
+		service.Serve(w, r, scimmodule.Target{Path: path, Base: "https://scim.example.test/scim/v2"})
 		text, err := io.ReadAll(w.Result().Body)
 		if err != nil {
 			t.Fatal(err)

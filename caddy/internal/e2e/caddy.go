@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,6 +26,7 @@ type Caddy struct {
 	store   string // "bolt PATH" or "redis ADDRESS"
 	tenants []tenant
 	proc    *process
+	met     bool // clients have its port
 }
 
 // stopTimeout is how long a server may take to end: the grace period and more.
@@ -101,12 +103,39 @@ func (c *Caddy) start(awaitStore bool) error {
 	c.proc = p
 	ready := poll(60*time.Second, func() bool { return !p.alive() || c.answers(awaitStore) })
 	if !p.alive() {
+		if moved, err := c.move(); moved || err != nil {
+			return cmp.Or(err, c.start(awaitStore))
+		}
 		return fmt.Errorf("caddy-scim ended at its start (%w):\n%s", p.err, c.tailOutput())
 	}
+	c.met = true
 	if !ready {
 		return fmt.Errorf("caddy-scim does not get ready:\n%s", c.tailOutput())
 	}
 	return nil
+}
+
+// move takes another port where the first start of the server found that another
+// test's server had taken the port meanwhile.
+func (c *Caddy) move() (bool, error) {
+	out, err := os.ReadFile(c.OutputFile())
+	if c.met || err != nil || !bytes.Contains(out, []byte("bind: address already in use")) {
+		return false, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return false, err
+	}
+	text, err := os.ReadFile(c.ConfigFile())
+	if err != nil {
+		return false, err
+	}
+	text = bytes.Replace(text, fmt.Appendf(nil, "http://:%d {", c.Port), fmt.Appendf(nil, "http://:%d {", port), 1)
+	c.Port = port
+	if err := os.Remove(c.OutputFile()); err != nil { // it tells of the other port
+		return false, err
+	}
+	return true, os.WriteFile(c.ConfigFile(), text, 0o600)
 }
 
 func (c *Caddy) answers(store bool) bool {

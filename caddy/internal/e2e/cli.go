@@ -40,10 +40,14 @@ func (c *Caddy) CLI(t testing.TB, args ...string) Result {
 
 // Token is what `scim token create --json` prints.
 type Token struct {
-	Tenant    string `json:"tenant"`
-	TenantURL string `json:"tenant_url"`
-	Token     string `json:"token"`
-	ID        string `json:"id"`
+	Tenant    string    `json:"tenant"`
+	TenantURL string    `json:"tenant_url"`
+	Token     string    `json:"token"`
+	ID        string    `json:"id"`
+	Label     string    `json:"label"`
+	Scope     string    `json:"scope"`
+	Addresses []string  `json:"addresses"`
+	Expires   time.Time `json:"expires"` // zero for never
 }
 
 // Mint creates a token through the CLI; further arguments, such as --create, go

@@ -27,7 +27,9 @@ type Config struct {
 	Match               string // "userName" or "userName externalId"
 	DuplicateGroupNames bool
 	ArchiveRetention    string
-	Extensions          []Extension
+	// Rate is off where it is empty: tests hurry.
+	Rate       string
+	Extensions []Extension
 	// PublicURL replaces the constant of that name; "none" leaves the option out.
 	PublicURL string
 	// BasePath replaces /scim/v2.
@@ -89,6 +91,11 @@ func (c Config) caddyfile(dir, store string, port int, tenants []tenant) (string
 	option("members", c.Members)
 	option("match", strings.Fields(c.Match)...)
 	option("archive_retention", c.ArchiveRetention)
+	rate := c.Rate
+	if rate == "" {
+		rate = "off"
+	}
+	line("\t\trate %s", rate)
 	if c.DuplicateGroupNames {
 		line("\t\tduplicate_group_names on")
 	}

@@ -1,0 +1,102 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/caddy-scim/caddy-scim/scimmodule/registry"
+	"github.com/caddy-scim/caddy-scim/scimmodule/tenancy"
+	"github.com/caddy-scim/caddy-scim/scimmodule/transfer"
+)
+
+// export streams NDJSON. Once it has begun, all that can still be done about an
+// error is to break it off: the last line, which says that it is whole, is missing.
+func (c *call) export(in ExportRequest) (any, error) {
+	names, err := c.exported(in.Tenants)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		c.tenancy.Audit(c.ctx, "tenant exported", name)
+	}
+	c.w.Header().Set("Content-Type", "application/x-ndjson")
+	w := &begun{w: c.w}
+	if err := transfer.Export(c.ctx, c.tenancy.Store(), w, names, nil); err != nil {
+		if w.any {
+			panic(http.ErrAbortHandler)
+		}
+		return nil, err
+	}
+	return streamed{}, nil
+}
+
+// exported returns the tenants to export: those asked for, or all.
+func (c *call) exported(asked []string) ([]string, error) {
+	if len(asked) > 0 {
+		for _, name := range asked {
+			if err := registry.CheckName(name); err != nil {
+				return nil, err
+			}
+			if _, err := c.tenancy.Of(c.ctx, name); err != nil {
+				return nil, err
+			}
+		}
+		return asked, nil
+	}
+	var all []string
+	for after := ""; ; {
+		list, next, err := c.tenancy.Entries(c.ctx, after, 1000)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range list {
+			if e.Deleting {
+				continue
+			}
+			if _, err := c.tenancy.Of(c.ctx, e.Name); err != nil && !errors.Is(err, tenancy.ErrUnfit) {
+				return nil, err
+			}
+			all = append(all, e.Name)
+		}
+		if after = next; after == "" {
+			return all, nil
+		}
+	}
+}
+
+// begun tells whether anything was written.
+type begun struct {
+	w   http.ResponseWriter
+	any bool
+}
+
+func (b *begun) Write(p []byte) (int, error) {
+	b.any = true
+	return b.w.Write(p)
+}
+
+func (c *call) importBegin(in ImportBegin) (any, error) {
+	p, err := c.tenancy.Importer().Begin(c.ctx, []byte(in.Header))
+	if err == nil {
+		c.tenancy.Audit(c.ctx, "import begun or resumed", "")
+	}
+	return ImportPosition{Next: p.Next, Done: p.Done}, err
+}
+
+func (c *call) importChunk(in ImportChunk) (any, error) {
+	lines := make([][]byte, len(in.Lines))
+	size := 0
+	for i, l := range in.Lines {
+		lines[i] = []byte(l)
+		size += len(l)
+	}
+	if len(lines) > transfer.ChunkLines || size > transfer.MaxLine {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "a chunk has at most %d lines and %d bytes", transfer.ChunkLines, transfer.MaxLine)
+	}
+	p, err := c.tenancy.Import(c.ctx, in.ID, in.First, lines)
+	var other *transfer.PositionError
+	if errors.As(err, &other) {
+		p, err = other.Position, nil
+	}
+	return ImportPosition{Next: p.Next, Done: p.Done}, err
+}

@@ -1,0 +1,209 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-scim/caddy-scim/scimmodule/registry"
+	"github.com/caddy-scim/caddy-scim/scimmodule/store"
+	"github.com/caddy-scim/caddy-scim/scimmodule/transfer"
+)
+
+// settleFor is how long after its deletion began a tenant is left alone: by then
+// every node has learned of it, and nearly every request that began before is over.
+const settleFor = 5 * time.Second
+
+// stragglersUntil is how long after it was erased a tenant is erased once more:
+// by then the last request that began before its deletion has ended.
+const stragglersUntil = time.Hour
+
+// erasure is a deletion under way on this node.
+type erasure struct {
+	erased  atomic.Int64
+	running bool          // somebody carries it out
+	done    chan struct{} // closed when it has ended, well or not
+}
+
+// Deletion tells how far a deletion is.
+type Deletion struct {
+	Erased int // keys of the store, so far, as far as this node knows
+	Done   bool
+}
+
+// Delete deletes a tenant with everything of theirs: tokens at once, users,
+// groups, archive and log in the background, which goes on after a restart and on
+// another node. It waits for the end for a while; call it again to wait longer.
+// A tenant that the configuration no longer declares is deleted as well. Errors:
+// registry.ErrUnknownTenant, registry.ErrInvalid for one that the configuration
+// declares, and the store's.
+func (t *Tenancy) Delete(ctx context.Context, name string, wait time.Duration) (Deletion, error) {
+	if err := registry.CheckName(name); err != nil {
+		return Deletion{}, err
+	}
+	if _, ok := t.declared[name]; ok {
+		return Deletion{}, fmt.Errorf("%w: the configuration declares %s: remove it there, reload, and delete it then", registry.ErrInvalid, name)
+	}
+	left, err := t.leavings(ctx, name)
+	if err != nil {
+		return Deletion{}, err
+	}
+	begun := false
+	rec, err := t.registry.Update(ctx, name, func(rec *registry.Tenant) error {
+		switch begun = false; {
+		case rec.Erased && !left:
+			return errDone
+		case !rec.Deleted.IsZero() && !rec.Erased:
+			return errUnderWay
+		case !rec.Live() && !left && !rec.Erased:
+			return fmt.Errorf("%w %s", registry.ErrUnknownTenant, name)
+		}
+		begun = true
+		rec.Settings, rec.Paused, rec.Deleted, rec.Erased = registry.Settings{}, false, time.Now().UTC().Truncate(time.Millisecond), false
+		return nil
+	})
+	switch {
+	case errors.Is(err, errDone):
+		return Deletion{Done: true}, nil
+	case errors.Is(err, errUnderWay):
+	case err != nil:
+		return Deletion{}, err
+	}
+	if begun {
+		t.changed(ctx, "deleting a tenant with everything of theirs", name)
+		if err := t.revokeAll(ctx, name); err != nil {
+			return Deletion{}, err
+		}
+	}
+	return t.await(ctx, rec, wait)
+}
+
+var (
+	errDone     = errors.New("erased already")
+	errUnderWay = errors.New("being erased already")
+)
+
+// leavings tells whether anything is stored of a tenant.
+func (t *Tenancy) leavings(ctx context.Context, name string) (bool, error) {
+	n, err := t.registry.CountTokens(ctx, name)
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	if importing, err := transfer.Importing(ctx, t.store, name); err != nil || importing {
+		return importing, err
+	}
+	for _, k := range []store.Kind{store.User, store.Group, store.Archived, store.Tombstone} {
+		p, err := t.store.Scan(ctx, name, store.Query{Kind: k})
+		if err != nil || p.Total > 0 {
+			return p.Total > 0, err
+		}
+	}
+	return false, nil
+}
+
+func (t *Tenancy) revokeAll(ctx context.Context, name string) error {
+	var ids []string
+	if err := t.registry.Tokens(ctx, name, func(tok registry.Token) { ids = append(ids, tok.ID) }); err != nil {
+		return err
+	}
+	defer t.forgetVerdicts()
+	for _, id := range ids {
+		if err := t.registry.Revoke(ctx, name, id); err != nil && !errors.Is(err, registry.ErrUnknownToken) {
+			return err
+		}
+	}
+	return nil
+}
+
+// await waits for an erasure, which Run carries out.
+func (t *Tenancy) await(ctx context.Context, rec registry.Tenant, wait time.Duration) (Deletion, error) {
+	e, _ := t.erasureOf(rec.Name, false)
+	t.look(rec.Name)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-e.done:
+	case <-timer.C:
+	case <-ctx.Done():
+		return Deletion{}, ctx.Err()
+	}
+	now, err := t.registry.Tenant(ctx, rec.Name)
+	return Deletion{Erased: int(e.erased.Load()), Done: now.Erased}, err
+}
+
+// erasureOf returns the erasure under way of a tenant, or one that is to come.
+// With carry, the caller is to carry it out unless somebody does.
+func (t *Tenancy) erasureOf(name string, carry bool) (e *erasure, mine bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e = t.erasures[name]; e == nil {
+		e = &erasure{done: make(chan struct{})}
+		t.erasures[name] = e
+	}
+	mine = carry && !e.running
+	e.running = e.running || carry
+	return e, mine
+}
+
+func (t *Tenancy) endErasure(name string, e *erasure) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.erasures, name)
+	close(e.done)
+}
+
+// erase carries out a deletion, or what is left of one.
+func (t *Tenancy) erase(ctx context.Context, rec registry.Tenant) error {
+	if _, declared := t.declared[rec.Name]; declared && rec.Erased {
+		return nil // it is a new tenant by now
+	}
+	if rec.Erased {
+		if time.Since(rec.Deleted) < stragglersUntil {
+			return nil
+		}
+		if err := t.drop(ctx, rec.Name, nil); err != nil {
+			return err
+		}
+		return t.registry.Remove(ctx, rec)
+	}
+	e, mine := t.erasureOf(rec.Name, true)
+	if !mine {
+		return nil
+	}
+	defer t.endErasure(rec.Name, e)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Until(rec.Deleted.Add(settleFor))):
+	}
+	if err := t.drop(ctx, rec.Name, func(n int) { e.erased.Store(int64(n)) }); err != nil {
+		return err
+	}
+	_, err := t.registry.Update(ctx, rec.Name, func(now *registry.Tenant) error {
+		now.Erased = now.Erased || now.Deleted.Equal(rec.Deleted)
+		return nil
+	})
+	t.forget(rec.Name)
+	if err == nil {
+		t.log.LogAttrs(ctx, slog.LevelInfo, "tenant erased", slog.String("tenant", rec.Name), slog.Int64("keys", e.erased.Load()))
+	}
+	return err
+}
+
+// drop erases what a tenant has, and what is kept about it.
+func (t *Tenancy) drop(ctx context.Context, name string, progress func(int)) error {
+	if err := t.revokeAll(ctx, name); err != nil {
+		return err
+	}
+	t.book.Forget(name)
+	if err := t.registry.Forget(ctx, name); err != nil {
+		return err
+	}
+	if err := t.store.Drop(ctx, name, progress); err != nil {
+		return err
+	}
+	return t.importer.Forget(ctx, name)
+}

@@ -1,0 +1,48 @@
+package tenancy
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-scim/caddy-scim/scimmodule/token"
+)
+
+// roll is the ids of all tokens. It is called only while somebody is throttled:
+// a token that is on it is looked up even then, so that a valid one is never
+// refused for its address, and what is not on it costs nothing.
+type roll struct {
+	ids  atomic.Pointer[map[string]struct{}] // nil before it was read
+	mu   sync.Mutex                          // of who reads it
+	read time.Time                           // when that was last tried
+}
+
+// onRoll tells whether there is a token of the hash's id. The roll is read again
+// where it is too old, by one request at a time; the others take it as it is.
+func (t *Tenancy) onRoll(ctx context.Context, h token.Hash) bool {
+	if t.roll.mu.TryLock() {
+		if time.Since(t.roll.read) >= freshFor {
+			t.readRoll(ctx)
+		}
+		t.roll.mu.Unlock()
+	}
+	ids := t.roll.ids.Load()
+	if ids == nil {
+		return false
+	}
+	_, ok := (*ids)[h.ID()]
+	return ok
+}
+
+func (t *Tenancy) readRoll(ctx context.Context) {
+	ids := map[string]struct{}{}
+	err := t.registry.TokenIDs(ctx, func(id string) { ids[id] = struct{}{} })
+	t.roll.read = time.Now()
+	if err != nil {
+		t.log.LogAttrs(ctx, slog.LevelWarn, "the list of tokens could not be read", slog.Any("error", err))
+		return
+	}
+	t.roll.ids.Store(&ids)
+}
