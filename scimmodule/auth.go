@@ -36,7 +36,7 @@ func (x *exchange) authenticate(target Target) error {
 	case errors.Is(err, tenancy.ErrUnfit):
 		return scimerr.Unavailable(pauseRetry, err, "The tenant's settings need the attention of the people who run the service. Send the request again later.")
 	default:
-		return scimerr.Unavailable(5, err, "The token cannot be checked now, because the store cannot be reached. Send the request again later.")
+		return scimerr.Unavailable(5, err, "The token and its tenant cannot be looked up now, because the store cannot be reached. Send the request again later.")
 	}
 	x.who, x.dir = who, standing.Directory
 	if standing.Paused {

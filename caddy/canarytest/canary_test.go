@@ -29,7 +29,7 @@ func TestCanary(t *testing.T) {
 		s := e2e.StartServerOn(t, r, e2e.Config{Scim: scim, Site: published(t)})
 
 		c := newCanary(t, m, s, s.Named("canary", static))
-		id := c.users()
+		id, archived := c.users()
 		taken := c.last("taken userName")
 		c.send(201, "POST", "/Users", M{"schemas": A{}, "userName": taken})
 		c.patches(id)
@@ -50,7 +50,30 @@ func TestCanary(t *testing.T) {
 		c.send(200, "GET", "/Users?count=200", nil)
 		c.send(200, "GET", "/Groups?count=200", nil)
 
-		places := admin(t, s.Caddy, "canary", "pending")
+		o := &operator{t: t, caddy: s.Caddy}
+		c.support(o)
+		for name, other := range others {
+			wantReport(t, s.Caddy, name, other.counts)
+		}
+		wantReport(t, s.Caddy, "canary", c.counts)
+		s.Caddy.Restart(t)
+		wantReport(t, s.Caddy, "canary", c.counts)
+		user, _ := c.send(200, "GET", "/Users/"+id, nil).JSON["userName"].(string)
+		groups := c.send(200, "GET", "/Groups?count=200", nil).List(t)
+		groupIDs := []string{}
+		for _, g := range groups {
+			groupIDs = append(groupIDs, fmt.Sprint(g["id"]))
+		}
+		o.look(200, "canary", []string{id, user}, groupIDs)
+		o.commands(0, "canary", user, groupIDs[0], archived)
+		o.look(200, "pending", nil, nil)
+		o.health(200)
+		exported := o.export("canary", "pending")
+		on := canaryRedis
+		if r != nil {
+			on = func(*testing.T) *e2e.Redis { return nil }
+		}
+		places := append(o.places, c.imported(exported, on(t), minted.Token)...)
 		answers := c.dumps
 		for _, o := range others {
 			answers = append(answers, o.dumps...)
@@ -64,6 +87,7 @@ func TestCanary(t *testing.T) {
 		if r != nil {
 			places = append(places, files(t, inStore, r.Dir)...)
 		}
+		places = append(places, spans.place())
 		for _, p := range places {
 			m.check(t, p)
 		}
@@ -129,5 +153,34 @@ func searchWorks(t *testing.T, m *markers, r *e2e.Redis, tokenID string, places 
 	}
 	if !bytes.Contains(bytes.Join(of(inAdmin, "tokens/list"), nil), []byte(tokenID)) {
 		t.Error("the list of tokens has no token")
+	}
+
+	// What can be looked up is shown. That exports are whole, their import tells.
+	for _, part := range []string{"/scim/users/show", "/scim/groups/show", "/scim/groups/members", "/scim/archive/list", "/scim/archive/show", "/scim/archive/restore", "scim user show", "scim group show", "scim archive list", "scim archive show", "scim archive restore"} {
+		if len(m.hits(bytes.Join(of(inRecords, part), nil))) == 0 {
+			t.Errorf("%s shows nothing", part)
+		}
+	}
+	// Reports name what is unknown, as JSON and as a table.
+	for _, part := range []string{"/scim/report", "scim report"} {
+		for i, text := range of(inReport, part) {
+			if found := len(m.hits(text)); i == 0 && found < 150 {
+				t.Errorf("%s %d names %d unknown attributes", part, i, found)
+			}
+		}
+	}
+	for _, part := range []string{"/scim/tenants/setup", "scim tenant show canary --setup"} {
+		for _, text := range of(inAdmin, part) {
+			for _, want := range []string{e2e.PublicURL, "userName", "department", "costCenter"} {
+				if !bytes.Contains(text, []byte(want)) {
+					t.Errorf("%s has no %s:\n%.3000s", part, want, text)
+				}
+			}
+		}
+	}
+	for _, want := range []string{"scim create User", "scim patch Group", "scim query User", "scim bulk", "scim store commit"} {
+		if !bytes.Contains(bytes.Join(of(inSpans, "spans"), nil), []byte(want)) {
+			t.Errorf("there is no span %q", want)
+		}
 	}
 }

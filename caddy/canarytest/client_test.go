@@ -2,6 +2,7 @@ package canarytest
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +21,7 @@ type canary struct {
 	t      *testing.T
 	server *e2e.Server
 	client *e2e.Client
+	counts counts   // what the report has to say of the requests so far
 	sent   []byte   // the last request
 	dumps  [][]byte // the answers so far, whole
 }
@@ -27,7 +29,7 @@ type canary struct {
 // newCanary takes the tenant's client.
 func newCanary(t *testing.T, m *markers, s *e2e.Server, client *e2e.Client) *canary {
 	t.Helper()
-	c := &canary{markers: m, t: t, server: s, client: client}
+	c := &canary{markers: m, t: t, server: s, client: client, counts: counts{}}
 	h := *client.HTTP
 	h.Transport = recorder{h.Transport, c}
 	client.HTTP = &h
@@ -41,18 +43,17 @@ type recorder struct {
 }
 
 func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
-	r.c.sent = []byte(req.URL.RequestURI())
+	var sent []byte
 	if req.GetBody != nil {
 		body, err := req.GetBody()
 		if err != nil {
 			return nil, err
 		}
-		b, err := io.ReadAll(body)
-		if err != nil {
+		if sent, err = io.ReadAll(body); err != nil {
 			return nil, err
 		}
-		r.c.sent = append(r.c.sent, b...)
 	}
+	r.c.sent = append([]byte(req.URL.RequestURI()), sent...)
 	res, err := r.RoundTripper.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -62,6 +63,8 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	r.c.dumps = append(r.c.dumps, dump)
+	_, answer, _ := bytes.Cut(dump, []byte("\r\n\r\n"))
+	r.c.counts.request(req, sent, res.StatusCode, answer)
 	return res, nil
 }
 
@@ -74,6 +77,12 @@ func (c *canary) store(label string) string { return c.new(unseen, label) }
 func (c *canary) echo(label string) string  { return c.new(echo, label) }
 func (c *canary) route(label string) string { return c.new(route, label) }
 func (c *canary) ask(label string) string   { return c.new(asked, label) }
+
+// members says what became of members that requests name: it depends on who
+// exists.
+func (c *canary) members(kept, dropped int64) {
+	c.counts.add("Group", "members", true, kept, dropped)
+}
 
 // send sends a request and checks its answer. A status of 0 takes every answer
 // that is no failure of the server, and /Me's.

@@ -209,9 +209,13 @@ func deep(text string) any {
 	return v
 }
 
-// tokens tries what is no token of anybody.
+// tokens tries what is no token of anybody. It ends with 429: the address has
+// failed too often by then.
 func (c *canary) tokens() {
-	d := c.drop
+	d, refused := c.drop, map[int]int{}
+	send := func(method, path string, body any, headers ...string) {
+		refused[c.send(0, method, path, body, headers...).Status]++
+	}
 	for _, value := range []string{
 		"Bearer " + d("token"),
 		"bearer " + d("token in lower case"),
@@ -229,10 +233,13 @@ func (c *canary) tokens() {
 			if request.method != "GET" {
 				body = M{"userName": d("userName without a token"), "title": d("title without a token")}
 			}
-			c.send(401, request.method, request.path, body, "Authorization: "+value)
+			send(request.method, request.path, body, "Authorization: "+value)
 		}
 	}
-	c.send(401, "POST", "/Users", `{"userName":"`+d("no token at all"), "Authorization:")
-	c.send(401, "GET", "/Users?access_token="+d("token in the query"), nil, "Authorization:")
-	c.send(401, "GET", "/Users", nil, "Authorization:", "Cookie: session="+d("cookie"), "Proxy-Authorization: Bearer "+d("token for a proxy"))
+	send("POST", "/Users", `{"userName":"`+d("no token at all"), "Authorization:")
+	send("GET", "/Users?access_token="+d("token in the query"), nil, "Authorization:")
+	send("GET", "/Users", nil, "Authorization:", "Cookie: session="+d("cookie"), "Proxy-Authorization: Bearer "+d("token for a proxy"))
+	if refused[401] == 0 || refused[429] == 0 || len(refused) > 2 {
+		c.t.Errorf("answers by status: %v, want 401 and 429", refused)
+	}
 }

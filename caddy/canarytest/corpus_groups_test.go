@@ -34,10 +34,12 @@ func (c *canary) groups(user string) {
 		M{"value": c.last("id of a third"), "userName": c.last("userName of a stranger"), "display": d("display beside a userName")},
 		c.last("bare id"),
 	)).ID(c.t)
+	c.members(5, 3)
 	c.send(200, "GET", "/Users/"+provisional, nil)
 	path := "/Groups/" + g
 	c.send(200, "GET", path, nil)
 	c.send(200, "PUT", path, group("PUT /Groups"))
+	c.members(1, 3)
 	for _, verb := range []string{"add", "replace"} {
 		w := func(label string) string { return d("group " + verb + " " + label) }
 		member := M{"value": user, "display": w("display"), "displayName": w("displayName"), c.name("member of " + verb): w("unknown"), "$ref": w("$ref"), "type": w("type")}
@@ -54,6 +56,7 @@ func (c *canary) groups(user string) {
 			c.patch(0, path, o)
 			c.patch(0, path+"?attributes=members,displayName", o)
 		}
+		c.members(2*(1+1+1), 2*2) // with the list, without a path and by its value; two without a value
 	}
 	for _, o := range []M{
 		op("remove", `members[display eq "`+d("display literal")+`"]`, nil),
@@ -67,6 +70,7 @@ func (c *canary) groups(user string) {
 	}
 	other := c.send(201, "POST", "/Groups", M{"schemas": A{}, "displayName": c.keep("deleted group"), "description": d("deleted description")}).ID(c.t)
 	c.patch(204, path, op("add", "members", A{M{"value": other, "display": d("display of a nested group")}}))
+	c.members(1, 0)
 	c.send(204, "DELETE", "/Groups/"+other, nil)
 
 	// A member who became a user is adopted by a POST of the same name.
@@ -74,6 +78,7 @@ func (c *canary) groups(user string) {
 	address := c.last("adopted userName") + "@x.example"
 	u := keptUser("adoption", c.samePerson(M{"userName": address, "externalId": adopted}))
 	c.patch(204, path, op("add", "members", A{M{"value": adopted, "display": address}}))
+	c.members(1, 0)
 	if got := c.send(201, "POST", "/Users", c.full("adoption", u)).ID(c.t); got != adopted {
 		c.t.Errorf("a new user %s instead of the provisional one", got)
 	}
@@ -94,6 +99,12 @@ func (c *canary) mode(mode string) {
 		M{"value": c.new(stranger, mode+" stranger"), "display": c.drop(mode+" display of a stranger") + "@x.example", "userName": c.drop(mode + " userName of a stranger"),
 			"emails": A{c.drop(mode+" emails of a stranger") + "@x.example"}, "type": "User"},
 	}})
+	switch mode {
+	case "ignore":
+		c.members(1, 1+1)
+	case "pending":
+		c.members(2+1, 0)
+	}
 	if status != 201 {
 		return
 	}
@@ -127,6 +138,7 @@ func (c *canary) bulk(user string) {
 	// answer repeat.
 	ops[9].(M)["method"] = c.echo("bulk method")
 	c.send(200, "POST", "/Bulk", M{"schemas": A{e2e.BulkURN, d("bulk schemas")}, c.drop("a name in bulk"): d("unknown in bulk"), "Operations": ops})
+	c.members(1, 0)
 	for _, body := range []any{
 		M{"Operations": d("Operations as text")},
 		M{"Operations": A{d("an operation as text")}},

@@ -79,8 +79,8 @@ func (c *canary) full(where string, u M) M {
 }
 
 // users sends users by POST and PUT, among them one that is archived and one
-// that is restored, and returns the id of a live one.
-func (c *canary) users() string {
+// that is restored, and returns the ids of a live one and of the archived one.
+func (c *canary) users() (live, dead string) {
 	first := keptUser("POST /Users", c.keep)
 	id := c.send(201, "POST", "/Users", c.full("POST /Users", first)).ID(c.t)
 	c.send(200, "GET", "/Users/"+id, nil)
@@ -110,7 +110,7 @@ func (c *canary) users() string {
 
 	c.send(200, "GET", "/Users/"+id, M{"title": c.drop("body of GET")})
 	c.send(200, "HEAD", "/Users/"+id, nil)
-	return id
+	return id, archived
 }
 
 // patches sends every form of PATCH that leads to something that is not kept.

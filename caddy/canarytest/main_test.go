@@ -1,28 +1,82 @@
 // Package canarytest puts a marker in every place where an attribute that is not
 // kept can arrive, and looks for the markers wherever the product could leave
-// them: the store's files, the logs, the metrics, the admin API and the answers.
+// them: the store's files, the logs, the metrics, the traces, the answers, the
+// admin API and the commands with the report, the setup card and the export.
 package canarytest
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddy-scim/caddy-scim/caddy/internal/e2e"
 )
 
-func TestMain(m *testing.M) { os.Exit(e2e.Main(m)) }
+func TestMain(m *testing.M) {
+	if err := spans.listen(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(e2e.Main(m))
+}
+
+// spans is where all servers of these tests export their traces to.
+var spans collector
+
+// collector keeps the traces that it is sent by OTLP over HTTP, as they come: in
+// protocol buffers text is readable as it is.
+type collector struct {
+	sync.Mutex
+	data []byte
+}
+
+// listen starts the collector, and points the servers at it.
+func (c *collector) listen() error {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		c.Lock()
+		defer c.Unlock()
+		c.data = append(append(c.data, body...), '\n')
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	}))
+	for name, value := range map[string]string{
+		"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_ENDPOINT": s.URL,
+		"OTEL_EXPORTER_OTLP_COMPRESSION": "none", "OTEL_BSP_SCHEDULE_DELAY": "50",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place is what has arrived so far.
+func (c *collector) place() place {
+	c.Lock()
+	defer c.Unlock()
+	return place{inSpans, "the exported spans", slices.Clone(c.data)}
+}
 
 type (
 	M = e2e.M
 	A = e2e.A
 )
 
-// published returns what the site of Caddyfile.example says besides `scim`: the
-// compression and the access log that operators are told to use.
+// published returns what operators are told that a site says besides `scim`: the
+// compression and the access log of Caddyfile.example, and the tracing of
+// docs/observability.md.
 func published(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "Caddyfile.example"))
@@ -38,7 +92,15 @@ func published(t *testing.T) string {
 	if !ok || !has || strings.TrimSpace(directive) != "" || !strings.Contains(rest, "format filter") {
 		t.Fatalf("the site of Caddyfile.example is not as this test knows it:\n%s", site)
 	}
-	return rest
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "observability.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracing := regexp.MustCompile("(?s)\n(\t@scim.*?\n\ttracing .*?)\n\tscim\n").FindSubmatch(page)
+	if tracing == nil {
+		t.Fatal("docs/observability.md shows no tracing")
+	}
+	return string(tracing[1]) + "\n" + rest
 }
 
 // canaryRedis starts a redis-server that keeps everything it is told, in files
@@ -87,29 +149,4 @@ func files(t *testing.T, in where, dir string) []place {
 		t.Fatal(err)
 	}
 	return list
-}
-
-// admin collects the answers of Caddy's admin API and of the commands that use
-// it.
-func admin(t *testing.T, c *e2e.Caddy, tenants ...string) []place {
-	t.Helper()
-	var list []place
-	get := func(in where, method, path, body string) {
-		r := c.Admin(t, method, path, body)
-		if r.Status != http.StatusOK {
-			t.Errorf("admin %s %s: status %d", method, path, r.Status)
-		}
-		list = append(list, place{in, "admin " + path + " " + body, fmt.Appendf(nil, "%v\n%s", r.Header, r.Body)})
-	}
-	get(inMetrics, "GET", "/metrics", "")
-	for _, path := range []string{"/config/", "/scim/health/live", "/scim/health/ready", "/debug/vars", "/debug/pprof/goroutine?debug=1", "/reverse_proxy/upstreams"} {
-		get(inAdmin, "GET", path, "")
-	}
-	for _, name := range tenants {
-		get(inAdmin, "POST", "/scim/tokens/list", fmt.Sprintf(`{"tenant":%q}`, name))
-		r := c.CLI(t, "scim", "token", "list", "--tenant", name, "--address", c.AdminAddress())
-		list = append(list, place{inAdmin, "scim token list", []byte(r.Stdout + r.Stderr)})
-	}
-	r := c.CLI(t, "scim", "health", "--address", c.AdminAddress())
-	return append(list, place{inAdmin, "scim health", []byte(r.Stdout + r.Stderr)})
 }

@@ -86,15 +86,17 @@ func TestStoreErrors(t *testing.T) {
 
 	r.Stop(t)
 	try("away", 503, 503)
-	places := []place{
-		{inMetrics, "/metrics", s.Caddy.Admin(t, "GET", "/metrics", "").Want(t, 200).Body},
-		{inAdmin, "/scim/health/ready", s.Caddy.Admin(t, "GET", "/scim/health/ready", "").Want(t, 503).Body},
-	}
+	o := &operator{t: t, caddy: s.Caddy}
+	o.health(503)
+	o.look(503, s.Tenant, []string{id}, []string{group})
+	o.commands(1, s.Tenant, id, group, id)
+	o.post(inAdmin, 503, "/scim/tokens/create", M{"tenant": s.Tenant})
+	o.run(inAdmin, 1, "export", "--tenant", s.Tenant)
 	r.Start(t)
 	back()
 
 	s.Caddy.Stop(t)
-	for _, p := range append(places, files(t, inStore, s.Caddy.Dir)...) {
+	for _, p := range append(append(o.places, spans.place()), files(t, inStore, s.Caddy.Dir)...) {
 		m.check(t, p)
 	}
 	if log := string(s.Caddy.Log(t)); !strings.Contains(log, `"msg":"request failed"`) {
@@ -103,9 +105,9 @@ func TestStoreErrors(t *testing.T) {
 }
 
 // any sends a request and checks its answer, which may be a failure.
-func (c *canary) any(method, path string, body any) *e2e.Response {
+func (c *canary) any(method, path string, body any, headers ...string) *e2e.Response {
 	c.t.Helper()
-	r := c.client.Do(c.t, method, path, body)
+	r := c.client.Do(c.t, method, path, body, headers...)
 	c.checkAnswer(c.t, method+" "+path, c.sent, r.Status, c.dumps[len(c.dumps)-1])
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/caddy-scim/caddy-scim/scimmodule/directory"
 	"github.com/caddy-scim/caddy-scim/scimmodule/registry"
 	"github.com/caddy-scim/caddy-scim/scimmodule/tenancy"
 	"github.com/caddy-scim/caddy-scim/scimmodule/transfer"
@@ -17,6 +18,9 @@ func (c *call) export(in ExportRequest) (any, error) {
 		return nil, err
 	}
 	for _, name := range names {
+		if err := c.narrow(name); err != nil {
+			return nil, err
+		}
 		c.tenancy.Audit(c.ctx, "tenant exported", name)
 	}
 	c.w.Header().Set("Content-Type", "application/x-ndjson")
@@ -28,6 +32,20 @@ func (c *call) export(in ExportRequest) (any, error) {
 		return nil, err
 	}
 	return streamed{}, nil
+}
+
+// narrow sees to it that no export holds what a list that was narrowed does not
+// keep any more.
+func (c *call) narrow(tenant string) error {
+	s, err := c.tenancy.Of(c.ctx, tenant)
+	if errors.Is(err, tenancy.ErrUnfit) {
+		return nil // it is the last copy that can be had
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.Directory.Sweep(c.ctx, directory.Call{Actor: actor})
+	return err
 }
 
 // exported returns the tenants to export: those asked for, or all.

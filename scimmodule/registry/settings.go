@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -195,8 +196,8 @@ const day = 24 * time.Hour
 func ParseDuration(text string) (time.Duration, error) {
 	bad := fmt.Errorf("%.50q is no duration such as 90d or 12h", text)
 	if n, ok := strings.CutSuffix(text, "d"); ok {
-		days, err := strconv.ParseUint(n, 10, 16)
-		if err != nil {
+		days, err := strconv.ParseUint(n, 10, 64)
+		if err != nil || days > uint64(math.MaxInt64/day) {
 			return 0, bad
 		}
 		return time.Duration(days) * day, nil

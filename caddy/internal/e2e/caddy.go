@@ -79,7 +79,7 @@ func (c *Caddy) BasePath() string {
 
 func (c *Caddy) environment() []string {
 	env := []string{"HOME=" + c.Dir, "XDG_DATA_HOME=" + filepath.Join(c.Dir, "data"), "XDG_CONFIG_HOME=" + filepath.Join(c.Dir, "config"),
-		"GORACE=exitcode=0 log_path=" + filepath.Join(c.Dir, "race")} // races reads the reports
+		"GORACE=atexit_sleep_ms=0 exitcode=0 log_path=" + filepath.Join(c.Dir, "race")} // races reads the reports
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		switch name {
