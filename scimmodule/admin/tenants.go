@@ -145,7 +145,7 @@ func (c *call) detail(name string) (any, error) {
 }
 
 func (c *call) createTenant(in TenantCreate) (any, error) {
-	if err := c.tenancy.Create(c.ctx, in.Tenant, in.Settings); err != nil {
+	if err := c.tenancy.Create(c.ctx, in.Tenant, in.Settings, in.Adopt); err != nil {
 		return nil, err
 	}
 	return c.detail(in.Tenant)
@@ -176,7 +176,11 @@ func (c *call) deleteTenant(in TenantDelete) (any, error) {
 	if in.Confirm != in.Tenant {
 		return nil, refuse(http.StatusBadRequest, "confirm: to delete a tenant with everything of theirs, give its name again")
 	}
-	d, err := c.tenancy.Delete(c.ctx, in.Tenant, deleteWait)
+	wait := deleteWait
+	if in.NoWait {
+		wait = 0
+	}
+	d, err := c.tenancy.Delete(c.ctx, in.Tenant, wait)
 	if err != nil {
 		return nil, err
 	}

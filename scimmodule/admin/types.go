@@ -64,6 +64,8 @@ type PageRequest struct {
 type TenantCreate struct {
 	Tenant   string            `json:"tenant"`
 	Settings registry.Settings `json:"settings,omitzero"`
+	// Adopt takes over what is stored of an earlier tenant of the name.
+	Adopt bool `json:"adopt,omitempty"`
 }
 
 // TenantSet changes the settings of run time: those in Set are set, those named

@@ -164,10 +164,7 @@ func (t *Tenancy) erase(ctx context.Context, rec registry.Tenant) error {
 		if time.Since(rec.Deleted) < stragglersUntil {
 			return nil
 		}
-		if err := t.drop(ctx, rec.Name, nil); err != nil {
-			return err
-		}
-		return t.registry.Remove(ctx, rec)
+		return t.eraseAgain(ctx, rec)
 	}
 	e, mine := t.erasureOf(rec.Name, true)
 	if !mine {
@@ -178,6 +175,10 @@ func (t *Tenancy) erase(ctx context.Context, rec registry.Tenant) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(time.Until(rec.Deleted.Add(settleFor))):
+	}
+	// Another node may have finished it, and the name may be a new tenant's by now.
+	if now, err := t.registry.Tenant(ctx, rec.Name); err != nil || !now.Same(rec) {
+		return err
 	}
 	if err := t.drop(ctx, rec.Name, func(n int) { e.erased.Store(int64(n)) }); err != nil {
 		return err
@@ -191,6 +192,28 @@ func (t *Tenancy) erase(ctx context.Context, rec registry.Tenant) error {
 		t.log.LogAttrs(ctx, slog.LevelInfo, "tenant erased", slog.String("tenant", rec.Name), slog.Int64("keys", e.erased.Load()))
 	}
 	return err
+}
+
+// eraseAgain erases what stragglers wrote, and removes the record of the deleted
+// tenant. Until that is done nobody can make another of the name.
+func (t *Tenancy) eraseAgain(ctx context.Context, rec registry.Tenant) error {
+	rec, err := t.registry.Update(ctx, rec.Name, func(now *registry.Tenant) error {
+		if !now.Same(rec) {
+			return errDone
+		}
+		now.Erased = false
+		return nil
+	})
+	if errors.Is(err, errDone) {
+		return nil // somebody else has done it, or has made a tenant of the name
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.drop(ctx, rec.Name, nil); err != nil {
+		return err
+	}
+	return t.registry.Remove(ctx, rec)
 }
 
 // drop erases what a tenant has, and what is kept about it.

@@ -72,9 +72,11 @@ func (t *Tenancy) Entries(ctx context.Context, after string, limit int) (list []
 	return list, next, nil
 }
 
-// Create makes a tenant. Errors: registry.ErrExists, also for one of the
-// configuration; registry.ErrDeleting, registry.ErrInvalid and the store's.
-func (t *Tenancy) Create(ctx context.Context, name string, s registry.Settings) error {
+// Create makes a tenant. Where something is left of an earlier one of the name,
+// such as one that the configuration declared, it is made only with adopt, and has
+// that then. Errors: registry.ErrExists, also for one of the configuration;
+// registry.ErrDeleting, registry.ErrInvalid and the store's.
+func (t *Tenancy) Create(ctx context.Context, name string, s registry.Settings, adopt bool) error {
 	if err := registry.CheckName(name); err != nil {
 		return err
 	}
@@ -86,6 +88,19 @@ func (t *Tenancy) Create(ctx context.Context, name string, s registry.Settings) 
 	}
 	if importing, err := transfer.Importing(ctx, t.store, name); err != nil || importing {
 		return cmp.Or(err, fmt.Errorf("%w: an import into %s is under way", registry.ErrExists, name))
+	}
+	rec, err := t.registry.Tenant(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !adopt && !rec.Live() && rec.Deleted.IsZero() {
+		left, err := t.leavings(ctx, name)
+		if err != nil {
+			return err
+		}
+		if left {
+			return fmt.Errorf("%w: users, groups or tokens of an earlier tenant %s are stored: delete it first, or take them over with \"scim tenant create %s --adopt\"", registry.ErrExists, name, name)
+		}
 	}
 	erased := false // by us: what a straggler wrote after the tenant of this name was erased
 	for {
@@ -104,7 +119,7 @@ func (t *Tenancy) Create(ctx context.Context, name string, s registry.Settings) 
 			return nil
 		})
 		if again {
-			if err := t.store.Drop(ctx, name, nil); err != nil {
+			if err := t.drop(ctx, name, nil); err != nil {
 				return err
 			}
 			erased = true

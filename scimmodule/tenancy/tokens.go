@@ -27,7 +27,13 @@ func (t *Tenancy) Mint(ctx context.Context, tok registry.Token, create bool) (se
 		return "", tok, err
 	}
 	if create {
-		if err := t.Create(ctx, tok.Tenant, registry.Settings{}); err != nil && !errors.Is(err, registry.ErrExists) {
+		err := t.Create(ctx, tok.Tenant, registry.Settings{}, false)
+		if errors.Is(err, registry.ErrExists) {
+			if _, known := t.Entry(ctx, tok.Tenant); known == nil {
+				err = nil
+			}
+		}
+		if err != nil {
 			return "", tok, err
 		}
 	}

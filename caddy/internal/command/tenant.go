@@ -190,11 +190,15 @@ func (s *session) settingsAndNotes(d admin.TenantDetail) error {
 
 func (c *cli) tenantCreate() *cobra.Command {
 	cmd := c.command(&cobra.Command{
-		Use:   "create <name> [settings] [--json]",
+		Use:   "create <name> [settings] [--adopt] [--json]",
 		Short: "Creates a tenant",
 		Long: `
 Creates a tenant. Its name has 1 to 63 characters of a-z, 0-9 and -, and begins
 with a letter or digit. It has no access before a token is minted for it.
+
+Where users, groups or tokens of an earlier tenant of the name are stored, such
+as one that the configuration declared, the tenant is only created with --adopt,
+and has them then.
 
 ` + settingsHelp,
 		Example: `  caddy-scim scim tenant create acme
@@ -206,7 +210,7 @@ with a letter or digit. It has no access before a token is minted for it.
 			return err
 		}
 		var d admin.TenantDetail
-		raw, err := s.call(admin.PathTenantCreate, admin.TenantCreate{Tenant: s.args[0], Settings: set}, &d)
+		raw, err := s.call(admin.PathTenantCreate, admin.TenantCreate{Tenant: s.args[0], Settings: set, Adopt: s.is("adopt")}, &d)
 		if err != nil {
 			return err
 		}
@@ -218,6 +222,7 @@ with a letter or digit. It has no access before a token is minted for it.
 		})
 	})
 	settingsFlags(cmd)
+	cmd.Flags().Bool("adopt", false, "Take over what is stored of an earlier tenant of the name")
 	return cmd
 }
 
