@@ -128,8 +128,8 @@ func TestObserverGauges(t *testing.T) {
 func TestEveryLimitIsALabel(t *testing.T) {
 	t.Parallel()
 	l := reflect.TypeFor[Limits]()
-	for i := range l.NumField() {
-		name, _, _ := strings.Cut(l.Field(i).Tag.Get("json"), ",")
+	for f := range l.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if _, ok := limited.by[name]; !ok {
 			t.Errorf("limit %q is counted as other", name)
 		}

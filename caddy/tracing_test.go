@@ -34,7 +34,7 @@ func recorded(t testing.TB, sampler sdktrace.Sampler) (context.Context, func() [
 func attributes(s sdktrace.ReadOnlySpan) map[string]string {
 	out := map[string]string{}
 	for _, kv := range s.Attributes() {
-		out[string(kv.Key)] = kv.Value.Emit()
+		out[string(kv.Key)] = kv.Value.String()
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package admintest
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -134,12 +135,8 @@ func TestNothingMixes(t *testing.T) {
 		for i := range tenants {
 			users, groups, archived := map[string]string{}, map[string]string{}, 0
 			for _, m := range mixers[i] {
-				for name, id := range m.users {
-					users[name] = id
-				}
-				for name, member := range m.groups {
-					groups[name] = member
-				}
+				maps.Copy(users, m.users)
+				maps.Copy(groups, m.groups)
 				archived += m.gone
 			}
 			for _, n := range all {

@@ -3,6 +3,7 @@ package admintest
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -68,9 +69,7 @@ func TestTokenList(t *testing.T) {
 			{"label": strings.Repeat("x", 101)}, {"label": "a\nb"}, {"tenant": "Capital"}, {"tenant": "_system"}, {"tenant": ""},
 		} {
 			in := M{"tenant": name}
-			for k, v := range bad {
-				in[k] = v
-			}
+			maps.Copy(in, bad)
 			refused(t, s, admin.PathTokenCreate, in, 400, "")
 		}
 		refused(t, s, admin.PathTokenCreate, M{"tenant": "nobody"}, 404, "no such tenant")

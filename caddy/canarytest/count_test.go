@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caddy-scim/caddy-scim/caddy/internal/e2e"
@@ -101,8 +102,10 @@ func (c counts) bulk(body []byte, status int, answer []byte) {
 		panic(fmt.Sprintf("%d answers to %d operations: %v", len(got.Operations), len(sent.Operations), err))
 	}
 	for i, o := range sent.Operations {
-		n := 0
-		fmt.Sscan(got.Operations[i].Status, &n)
+		n, err := strconv.Atoi(got.Operations[i].Status)
+		if err != nil {
+			panic(err)
+		}
 		c.operation(o.Method, o.Path, o.Data, n)
 	}
 }

@@ -161,7 +161,9 @@ func TestAuthenticateWithoutTheStore(t *testing.T) {
 func (n *node) throttle(client netip.Addr) {
 	n.t.Helper()
 	for range guard.DefaultFailures {
-		n.judgedAs("nonsense", client, "malformed")
+		if _, _, err := n.Authenticate(n.t.Context(), "nonsense", client); err == nil {
+			n.t.Fatal("nonsense is valid")
+		}
 	}
 	n.judgedAs("nonsense", client, "throttled")
 	var wait *ThrottledError

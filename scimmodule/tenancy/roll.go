@@ -20,14 +20,22 @@ type roll struct {
 }
 
 // onRoll tells whether there is a token of the hash's id. The roll is read again
-// where it is too old, by one request at a time; the others take it as it is.
+// where it is too old, by one request at a time; the others take it as it is, or
+// wait where there is none yet.
 func (t *Tenancy) onRoll(ctx context.Context, h token.Hash) bool {
-	if t.roll.mu.TryLock() {
-		if time.Since(t.roll.read) >= freshFor {
-			t.readRoll(ctx)
-		}
-		t.roll.mu.Unlock()
+	if t.roll.ids.Load() == nil {
+		t.roll.mu.Lock()
+	} else if !t.roll.mu.TryLock() {
+		return t.isOnRoll(h)
 	}
+	if time.Since(t.roll.read) >= freshFor {
+		t.readRoll(ctx)
+	}
+	t.roll.mu.Unlock()
+	return t.isOnRoll(h)
+}
+
+func (t *Tenancy) isOnRoll(h token.Hash) bool {
 	ids := t.roll.ids.Load()
 	if ids == nil {
 		return false
@@ -36,7 +44,11 @@ func (t *Tenancy) onRoll(ctx context.Context, h token.Hash) bool {
 	return ok
 }
 
+// readRoll goes on when the request has ended that it is read for: who is
+// throttled could keep it from being read otherwise.
 func (t *Tenancy) readRoll(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), freshFor)
+	defer cancel()
 	ids := map[string]struct{}{}
 	err := t.registry.TokenIDs(ctx, func(id string) { ids[id] = struct{}{} })
 	t.roll.read = time.Now()

@@ -16,9 +16,10 @@ const Format = 1
 const (
 	// MaxLine bounds a line, in bytes.
 	MaxLine = 2 << 20
-	// ChunkLines and ChunkBytes are the size of the chunks in which an export
-	// should be handed to Importer.Chunk.
+	// ChunkLines is how many lines of an export should be handed to Importer.Chunk
+	// at once, at the most.
 	ChunkLines = 2000
+	// ChunkBytes is how many bytes they should have together.
 	ChunkBytes = 1 << 20
 
 	// maxMembers is how many members a line has.

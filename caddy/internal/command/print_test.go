@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -226,7 +227,7 @@ func TestConfirmInterrupted(t *testing.T) {
 	cmd.SetIn(r)
 	cmd.SetErr(io.Discard)
 	cancel()
-	if err := (&session{cli: c, cmd: cmd, ctx: ctx}).confirm("It is erased.", "acme"); err != errInterrupted {
+	if err := (&session{cli: c, cmd: cmd, ctx: ctx}).confirm("It is erased.", "acme"); !errors.Is(err, errInterrupted) {
 		t.Errorf("%v", err)
 	}
 }

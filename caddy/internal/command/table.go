@@ -2,6 +2,7 @@ package command
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -164,16 +165,16 @@ func runeWidth(r rune) int {
 // An empty value is left out.
 func fields(w io.Writer, pairs ...string) error {
 	wide := 0
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			wide = max(wide, width(pairs[i]))
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			wide = max(wide, width(pair[0]))
 		}
 	}
 	var b strings.Builder
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			name := pairs[i] + strings.Repeat(" ", wide+2-width(pairs[i]))
-			b.WriteString(name + cut(clean(pairs[i+1]), lineWidth-wide-2, false) + "\n")
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			name := pair[0] + strings.Repeat(" ", wide+2-width(pair[0]))
+			b.WriteString(name + cut(clean(pair[1]), lineWidth-wide-2, false) + "\n")
 		}
 	}
 	_, err := io.WriteString(w, b.String())

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -351,7 +352,7 @@ func TestLineSourceCannotGoBackInAPipe(t *testing.T) {
 	if err := l.seek(3); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.seek(1); err != errAgain {
+	if err := l.seek(1); !errors.Is(err, errAgain) {
 		t.Errorf("%v", err)
 	}
 }
