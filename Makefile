@@ -48,10 +48,11 @@ fuzz: test-tools ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: soak
-soak: test-tools ## every fuzz target for 10 minutes, many random batches against each store, and the long form of the resilience tests
+soak: test-tools ## every fuzz target for 10 minutes, many random batches against each store, and the long forms of tests
 	scripts/fuzz 10m
 	go test -count=1 -timeout 1h ./scimmodule/store/memstore ./scimmodule/store/boltstore ./scimmodule/store/redisstore -rapid.checks=20000
 	SOAK=1 go test -race -count=1 -timeout 3h -v ./caddy/resilience/...
+	SOAK=1 go test -race -count=1 -timeout 1h -v -run TestMove ./caddy/commandtest
 
 .PHONY: bench
 bench: test-tools ## Go benchmarks

@@ -84,7 +84,7 @@ func passed(t *testing.T, c *e2e.Caddy, header string, n int) {
 
 func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }
 
-// running is an import that runs beside the test.
+// running is a command that runs beside the test.
 type running struct {
 	cmd            *exec.Cmd
 	stdout, stderr bytes.Buffer
@@ -92,7 +92,12 @@ type running struct {
 
 func startImport(t *testing.T, c *e2e.Caddy, file string, args ...string) *running {
 	t.Helper()
-	r := &running{cmd: exec.Command(e2e.Binary(), append([]string{"scim", "import", file, "--address", c.AdminAddress()}, args...)...)}
+	return startCommand(t, c, append([]string{"import", file}, args...)...)
+}
+
+func startCommand(t *testing.T, c *e2e.Caddy, args ...string) *running {
+	t.Helper()
+	r := &running{cmd: exec.Command(e2e.Binary(), append(append([]string{"scim"}, args...), "--address", c.AdminAddress())...)}
 	r.cmd.Env = append(os.Environ(), "HOME="+c.Dir)
 	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, &r.stderr
 	if err := r.cmd.Start(); err != nil {
