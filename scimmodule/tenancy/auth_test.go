@@ -244,33 +244,44 @@ func TestMintedWhileThrottled(t *testing.T) {
 // While the roll is read for the first time, a valid token waits for it; and
 // whoever is the reason that it is read cannot have it come to nothing.
 func TestRollIsBeingRead(t *testing.T) {
-	timed(t, func(t *testing.T) {
-		s := newStore()
-		secret, _ := newNode(t, s).mint(registry.Token{Tenant: "acme"})
-		n := newNode(t, s)
-		n.throttle(home)
-		n.store.on(func(call, _ string) error {
-			if call == "scan token" {
-				time.Sleep(100 * time.Millisecond)
-			}
-			return nil
-		})
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			var throttled *ThrottledError
-			if _, _, err := n.Authenticate(ctx, token.Mint(), home); !errors.As(err, &throttled) {
-				t.Errorf("an unknown token: %v", err)
-			}
-		}()
-		time.Sleep(50 * time.Millisecond)
-		cancel()
-		if _, _, err := n.Authenticate(t.Context(), secret, home); err != nil {
+	t.Parallel()
+	s := newStore()
+	secret, _ := newNode(t, s).mint(registry.Token{Tenant: "acme"})
+	n := newNode(t, s)
+	n.throttle(home)
+	reading, release := make(chan struct{}), make(chan struct{})
+	n.store.on(func(call, _ string) error {
+		if call == "scan token" {
+			close(reading)
+			<-release
+		}
+		return nil
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, _, err := n.Authenticate(ctx, token.Mint(), home)
+		first <- err
+	}()
+	<-reading
+	cancel()
+	go func() {
+		_, _, err := n.Authenticate(t.Context(), secret, home)
+		second <- err
+	}()
+	select {
+	case err := <-second:
+		t.Errorf("it does not wait: %v", err)
+	case <-time.After(20 * time.Millisecond):
+		close(release)
+		if err := <-second; err != nil {
 			t.Errorf("a valid token, meanwhile: %v", err)
 		}
-		<-done
-	})
+	}
+	var throttled *ThrottledError
+	if err := <-first; !errors.As(err, &throttled) {
+		t.Errorf("an unknown token: %v", err)
+	}
 }
 
 // A roll that cannot be read is tried again when it would be too old, and what

@@ -158,6 +158,34 @@ func TestStragglers(t *testing.T) {
 	})
 }
 
+// Where the last of a deletion fails, the next rounds finish it.
+func TestStragglersWithoutTheStore(t *testing.T) {
+	timed(t, func(t *testing.T) {
+		s := newStore()
+		n := newNode(t, s)
+		n.create("made", registry.Settings{})
+		n.start()
+		if d, err := n.Delete(t.Context(), "made", time.Minute); err != nil || !d.Done {
+			t.Fatalf("%+v (%v)", d, err)
+		}
+		n.store.on(func(call, _ string) error {
+			if call == "drop" {
+				return store.ErrUnavailable
+			}
+			return nil
+		})
+		time.Sleep(3 * time.Hour)
+		if !n.seen.failed() || total(t, s, store.SystemTenant, store.Tenant) != 1 {
+			t.Error("the failure is not told, or the record is gone")
+		}
+		n.store.on(nil)
+		time.Sleep(3 * time.Hour)
+		if total(t, s, store.SystemTenant, store.Tenant) != 0 {
+			t.Error("its record is left")
+		}
+	})
+}
+
 // Housekeeping lists tenants and comes to each of them later: one that was made
 // anew meanwhile is not the one that was deleted.
 func TestMadeAnewWhileARoundIsUnderWay(t *testing.T) {

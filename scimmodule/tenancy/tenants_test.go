@@ -242,3 +242,29 @@ func TestImporting(t *testing.T) {
 		n.create("fresh", registry.Settings{})
 	})
 }
+
+// Nobody gets the users of an earlier tenant of the name without asking for them.
+func TestCreateOverLeavings(t *testing.T) {
+	t.Parallel()
+	s := newStore()
+	earlier := newNode(t, s)
+	secret, _ := earlier.mint(registry.Token{Tenant: "acme"})
+	earlier.user("acme", `{"userName":"a"}`)
+	n := newNode(t, s, declares())
+	err := n.Create(t.Context(), "acme", registry.Settings{}, false)
+	want(t, "made over what is left", err, registry.ErrExists)
+	_, _, err = n.Mint(t.Context(), registry.Token{Tenant: "acme"}, true)
+	want(t, "made with a token", err, registry.ErrExists)
+	n.judgedAs(secret, home, "unknown")
+	if err := n.Create(t.Context(), "acme", registry.Settings{}, true); err != nil {
+		t.Fatal(err)
+	}
+	n.judgedAs(secret, home, "ok")
+	if users := total(t, s, "acme", store.User); users != 1 {
+		t.Errorf("%d users", users)
+	}
+	// With a token for one that there is, nothing is made.
+	if _, _, err := n.Mint(t.Context(), registry.Token{Tenant: "acme"}, true); err != nil {
+		t.Error(err)
+	}
+}
