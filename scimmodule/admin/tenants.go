@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/caddy-scim/caddy-scim/scimmodule/registry"
 	"github.com/caddy-scim/caddy-scim/scimmodule/setup"
 	"github.com/caddy-scim/caddy-scim/scimmodule/tenancy"
 )
@@ -56,7 +57,7 @@ func (c *call) overview(e tenancy.Entry) (Tenant, Report, error) {
 	}
 	d, err := c.directory(e.Name)
 	switch {
-	case errors.Is(err, tenancy.ErrUnfit):
+	case errors.Is(err, tenancy.ErrUnfit), errors.Is(err, registry.ErrDamaged):
 		t.State = StateUnfit
 		return t, Report{}, nil
 	case errors.Is(err, tenancy.ErrImporting):

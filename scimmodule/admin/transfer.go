@@ -38,7 +38,7 @@ func (c *call) export(in ExportRequest) (any, error) {
 // keep any more.
 func (c *call) narrow(tenant string) error {
 	s, err := c.tenancy.Of(c.ctx, tenant)
-	if errors.Is(err, tenancy.ErrUnfit) {
+	if errors.Is(err, tenancy.ErrUnfit) || errors.Is(err, registry.ErrDamaged) {
 		return nil // it is the last copy that can be had
 	}
 	if err != nil {
@@ -71,7 +71,11 @@ func (c *call) exported(asked []string) ([]string, error) {
 			if e.Deleting {
 				continue
 			}
-			if _, err := c.tenancy.Of(c.ctx, e.Name); err != nil && !errors.Is(err, tenancy.ErrUnfit) {
+			_, err := c.tenancy.Of(c.ctx, e.Name)
+			switch {
+			case errors.Is(err, tenancy.ErrImporting):
+				continue // half of it would be of no use
+			case err != nil && !errors.Is(err, tenancy.ErrUnfit) && !errors.Is(err, registry.ErrDamaged):
 				return nil, err
 			}
 			all = append(all, e.Name)

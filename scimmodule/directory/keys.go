@@ -60,25 +60,6 @@ type keySet struct {
 	unique, other map[store.Key]bool
 }
 
-// Keys tells under which keys a stored user, group or archived user is kept:
-// unique ones, and others. It is for imports. The error is for a damaged record.
-func (d *Directory) Keys(r store.Record) (unique, other []store.Key, err error) {
-	o, err := decodeStored(r)
-	if err != nil {
-		return nil, nil, err
-	}
-	s := d.ownKeys(r.Kind, o)
-	for key := range s.unique {
-		if !d.mayRepeat(r.Kind, key) {
-			unique = append(unique, key)
-		}
-	}
-	for key := range s.other {
-		other = append(other, key)
-	}
-	return unique, other, nil
-}
-
 // keysOf returns every key that a stored resource may have.
 func (d *Directory) keysOf(k store.Kind, o *attr.Members) keySet {
 	s := d.ownKeys(k, o)

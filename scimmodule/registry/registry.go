@@ -17,6 +17,8 @@ var (
 	ErrExists        = errors.New("the tenant exists already")
 	ErrDeleting      = errors.New("the tenant is being deleted")
 	ErrInvalid       = errors.New("invalid")
+	// ErrDamaged is for a record that was not written by this package.
+	ErrDamaged = errors.New("damaged")
 )
 
 // Registry reads and writes the records of tenants and tokens. It remembers

@@ -273,6 +273,9 @@ func (s Settings) check() error {
 	if s.Allow != nil && len(s.Allow) == 0 {
 		return errors.New("allow: name at least one attribute")
 	}
+	if s.Match != nil && len(s.Match) == 0 {
+		return errors.New("match: want \"userName\" or \"userName externalId\"")
+	}
 	_, err := s.MatchExternalID()
 	return err
 }

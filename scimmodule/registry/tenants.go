@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,12 +23,15 @@ type Tenant struct {
 	// Erased tells that everything of a deleted tenant is gone. The record stays
 	// for a while, so that what a straggler wrote meanwhile is erased as well.
 	Erased bool
+	// Damaged is why the record cannot be read; nothing else is known then. Only
+	// Tenants returns such.
+	Damaged error
 
 	version uint64
 }
 
 // Live tells that the tenant is not deleted, nor being deleted.
-func (t Tenant) Live() bool { return t.version != 0 && t.Deleted.IsZero() }
+func (t Tenant) Live() bool { return t.version != 0 && t.Deleted.IsZero() && t.Damaged == nil }
 
 // Same tells whether nobody has changed the record between the two.
 func (t Tenant) Same(o Tenant) bool { return t.Name == o.Name && t.version == o.version }
@@ -43,7 +47,7 @@ type tenantBody struct {
 func readTenant(r store.Record) (Tenant, error) {
 	var b tenantBody
 	if err := json.Unmarshal(r.Body, &b); err != nil {
-		return Tenant{}, fmt.Errorf("stored tenant %s is damaged: %w", r.ID, err)
+		return Tenant{}, fmt.Errorf("stored tenant %s is %w: %w", r.ID, ErrDamaged, err)
 	}
 	return Tenant{Name: r.ID, Created: r.Created, Modified: r.Modified, Settings: b.Settings, Paused: b.Paused, Deleted: b.Deleted, Erased: b.Erased, version: r.Version}, nil
 }
@@ -55,6 +59,19 @@ func SettingsOf(body []byte) (Settings, error) {
 	}
 	t, err := readTenant(store.Record{Body: body})
 	return t.Settings, err
+}
+
+// CheckTenant refuses a tenant's record, of an import, that no live tenant can
+// have. What the settings mean is checked where the schemas are known.
+func CheckTenant(r store.Record) error {
+	t, err := readTenant(r)
+	switch {
+	case err != nil:
+		return errors.New("its body is damaged")
+	case !t.Deleted.IsZero() || t.Erased:
+		return errors.New("it is that of a deleted tenant")
+	}
+	return t.Settings.check()
 }
 
 // IsErased tells of a tenant's stored body whether everything of the tenant is
@@ -83,8 +100,8 @@ func (r *Registry) Tenants(ctx context.Context, after string, limit int) (list [
 	}
 	for _, rec := range p.Records {
 		t, err := readTenant(rec)
-		if err != nil {
-			return nil, "", err
+		if err != nil { // one must not hide the others
+			t = Tenant{Name: rec.ID, Damaged: err}
 		}
 		list = append(list, t)
 	}

@@ -213,7 +213,12 @@ func TestDamagedRecords(t *testing.T) {
 		r := New(s)
 		put(t, s, store.Tenant, "acme", body)
 		_, terr := r.Tenant(t.Context(), "acme")
-		_, _, lerr := r.Tenants(t.Context(), "", 10)
+		list, _, lerr := r.Tenants(t.Context(), "", 10)
+		if lerr != nil || len(list) != 1 || list[0].Name != "acme" || list[0].Live() {
+			t.Errorf("%s: listed as %+v (%v)", body, list, lerr)
+			continue
+		}
+		lerr = list[0].Damaged
 		_, uerr := r.Update(t.Context(), "acme", func(*Tenant) error { t.Error("it is changed"); return nil })
 		_, serr := SettingsOf([]byte(body))
 		for _, err := range []error{terr, lerr, uerr} {

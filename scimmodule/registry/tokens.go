@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -35,6 +36,9 @@ type Token struct {
 	Used time.Time
 	// Addresses are those that requests with it may come from; empty for all.
 	Addresses []netip.Prefix
+	// Damaged is why the record cannot be read: only the ID is known then. Only
+	// Tokens returns such. It is nobody's token, and can be revoked.
+	Damaged error
 
 	hash    string
 	version uint64
@@ -59,7 +63,7 @@ const maxAddresses = 200
 func readToken(r store.Record) (Token, error) {
 	var b tokenBody
 	if err := json.Unmarshal(r.Body, &b); err != nil {
-		return Token{}, fmt.Errorf("stored token %s is damaged: %w", r.ID, err)
+		return Token{}, fmt.Errorf("stored token %s is %w: %w", r.ID, ErrDamaged, err)
 	}
 	if b.Scope == "" {
 		b.Scope = Provision
@@ -70,6 +74,25 @@ func readToken(r store.Record) (Token, error) {
 
 func (t Token) body() ([]byte, error) {
 	return json.Marshal(tokenBody{t.hash, t.Tenant, t.Label, t.Scope, t.Expires, t.Used, t.Addresses})
+}
+
+// CheckToken refuses a token's record, of an import, that is not one of the tenant:
+// it could be another's, and nobody would see it in the list of that one's tokens.
+func CheckToken(tenant string, r store.Record) error {
+	t, err := readToken(r)
+	if err != nil {
+		return errors.New("its body is damaged")
+	}
+	h, ok := token.ParseHash(t.hash)
+	switch {
+	case !ok || h.ID() != r.ID:
+		return errors.New("its id is not that of its hash")
+	case t.Tenant != tenant:
+		return errors.New("it is a token of another tenant")
+	case t.Scope != Provision && t.Scope != Read, len(t.Addresses) > maxAddresses, containsControl(t.Label):
+		return errors.New("its scope, addresses or label are not ones that a token can have")
+	}
+	return nil
 }
 
 // Check refuses a token that cannot be minted.
@@ -156,8 +179,8 @@ func (r *Registry) Tokens(ctx context.Context, tenant string, f func(Token)) err
 		}
 		for _, rec := range p.Records {
 			t, err := readToken(rec)
-			if err != nil {
-				return err
+			if err != nil { // one must not hide the others
+				t = Token{ID: rec.ID, Damaged: err}
 			}
 			f(t)
 		}
@@ -194,6 +217,9 @@ func (r *Registry) CountTokens(ctx context.Context, tenant string) (int, error) 
 func (r *Registry) Revoke(ctx context.Context, tenant, id string) error {
 	for {
 		t, err := r.byID(ctx, id)
+		if errors.Is(err, ErrDamaged) {
+			t, err = Token{Tenant: tenant, version: store.Any}, nil
+		}
 		if err != nil {
 			return err
 		}

@@ -228,11 +228,21 @@ func TestDamagedTokens(t *testing.T) {
 	for _, body := range []string{`[]`, `{"hash":7}`, `{"hash":"x","addresses":["nowhere"]}`, `{"hash":"x","expires":"soon"}`} {
 		put(t, s, store.Token, h.ID(), body)
 		_, found, terr := r.Token(t.Context(), h)
-		for _, err := range []error{terr, r.Revoke(t.Context(), "acme", h.ID()), r.Touch(t.Context(), h.ID(), time.Now()), r.Tokens(t.Context(), "", func(Token) {})} {
+		var listed error
+		if err := r.Tokens(t.Context(), "", func(tok Token) { listed = tok.Damaged }); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+		for _, err := range []error{terr, r.Touch(t.Context(), h.ID(), time.Now()), listed} {
 			if found || err == nil || !strings.Contains(err.Error(), h.ID()+" is damaged") {
 				t.Errorf("%s: found %t, %v", body, found, err)
 			}
 		}
+	}
+	if err := r.Revoke(t.Context(), "acme", h.ID()); err != nil {
+		t.Errorf("revoked: %v", err)
+	}
+	if err := r.Revoke(t.Context(), "acme", h.ID()); !errors.Is(err, ErrUnknownToken) {
+		t.Errorf("revoked again: %v", err)
 	}
 	// What is JSON but no hash is nobody's token.
 	for _, body := range []string{`{}`, `{"hash":"","tenant":"acme"}`, `{"hash":"` + h.ID() + `","tenant":"acme"}`, `{"hash":"` + strings.Repeat("zz", 32) + `","tenant":"acme"}`} {

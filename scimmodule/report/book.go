@@ -56,7 +56,9 @@ type Book struct {
 	mu      sync.Mutex
 	pages   map[string]*page // of the tenants with something to write
 	flushes uint64
-	lost    int // entries for which there was no room
+	lost    int  // entries for which there was no room
+	ended   bool // Run has
+	late    bool // what came after that is about to be written
 }
 
 // page is what is not written down yet of one tenant.
@@ -104,7 +106,22 @@ func (b *Book) Add(tenant string, at time.Time, e Entry) {
 		p.pending = newSheet()
 	}
 	p.pending.add(at, e)
+	if b.ended && !b.late {
+		b.late = true
+		time.AfterFunc(soon, b.writeLate)
+	}
 	signal(b.wake)
+}
+
+// writeLate writes down what was counted after Run has ended: requests outlive the
+// configuration that they began under.
+func (b *Book) writeLate() {
+	b.mu.Lock()
+	b.late = false
+	b.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	b.flush(ctx)
 }
 
 func signal(c chan struct{}) {
@@ -139,6 +156,9 @@ func (b *Book) Run(ctx context.Context) {
 			signal(b.wake)
 		}
 	}
+	b.mu.Lock()
+	b.ended = true
+	b.mu.Unlock()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
 	b.flush(end)

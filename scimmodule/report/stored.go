@@ -124,3 +124,28 @@ func (s *stored) check() error {
 	}
 	return nil
 }
+
+const (
+	// maxImported is more attributes than a report can have come to.
+	maxImported = 5000
+	// maxImportedName is longer than the path of any attribute, in bytes.
+	maxImportedName = 500
+)
+
+// Check refuses the body of a report, of an import, that this package cannot have
+// written. Its error has nothing of the body.
+func Check(body []byte) error {
+	s, err := decode(body)
+	if err != nil {
+		return err
+	}
+	if len(s.Attributes) > maxImported {
+		return errors.New("it has too many attributes")
+	}
+	for _, a := range s.Attributes {
+		if len(a.Name) > maxImportedName || (a.ResourceType != "User" && a.ResourceType != "Group") {
+			return errors.New("it has a name that no attribute can have")
+		}
+	}
+	return nil
+}

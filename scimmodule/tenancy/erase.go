@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/caddy-scim/caddy-scim/scimmodule/lease"
 	"github.com/caddy-scim/caddy-scim/scimmodule/registry"
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 	"github.com/caddy-scim/caddy-scim/scimmodule/transfer"
@@ -176,44 +177,110 @@ func (t *Tenancy) erase(ctx context.Context, rec registry.Tenant) error {
 		return ctx.Err()
 	case <-time.After(time.Until(rec.Deleted.Add(settleFor))):
 	}
-	// Another node may have finished it, and the name may be a new tenant's by now.
-	if now, err := t.registry.Tenant(ctx, rec.Name); err != nil || !now.Same(rec) {
+	done := false
+	ran, err := t.alone(ctx, rec.Name, func(ctx context.Context) (err error) {
+		// Another node may have finished it, and the name may be a new tenant's by now.
+		if now, err := t.registry.Tenant(ctx, rec.Name); err != nil || !now.Same(rec) {
+			return err
+		}
+		if err := t.drop(ctx, rec.Name, func(n int) { e.erased.Store(int64(n)) }); err != nil {
+			return err
+		}
+		_, err = t.registry.Update(ctx, rec.Name, func(now *registry.Tenant) error {
+			if !now.Same(rec) {
+				return errDone
+			}
+			now.Erased = true
+			return nil
+		})
+		if done = err == nil; errors.Is(err, errDone) {
+			err = nil
+		}
 		return err
-	}
-	if err := t.drop(ctx, rec.Name, func(n int) { e.erased.Store(int64(n)) }); err != nil {
-		return err
-	}
-	_, err := t.registry.Update(ctx, rec.Name, func(now *registry.Tenant) error {
-		now.Erased = now.Erased || now.Deleted.Equal(rec.Deleted)
-		return nil
 	})
 	t.forget(rec.Name)
-	if err == nil {
+	switch {
+	case err != nil:
+		return err
+	case !ran:
+		return errElsewhere
+	case done:
 		t.log.LogAttrs(ctx, slog.LevelInfo, "tenant erased", slog.String("tenant", rec.Name), slog.Int64("keys", e.erased.Load()))
+	}
+	return nil
+}
+
+// errElsewhere says that another node is erasing the tenant.
+var errElsewhere = fmt.Errorf("%w, by another node", registry.ErrDeleting)
+
+const (
+	// eraseJob is what the names of erasing jobs begin with.
+	eraseJob = "erase:"
+	// eraseTTL is how long after a node has crashed another goes on: somebody waits.
+	eraseTTL = 10 * time.Second
+	// elsewhereAfter is when to look again whether another node has erased a tenant.
+	elsewhereAfter = 5 * time.Second
+)
+
+// alone runs f while no other node erases the tenant: what one erases must not be
+// what another has made anew under the name.
+func (t *Tenancy) alone(ctx context.Context, name string, f func(context.Context) error) (ran bool, err error) {
+	return lease.Job{Store: t.store, Name: eraseJob + name, Node: t.node, TTL: eraseTTL}.Run(ctx, true, f)
+}
+
+// eraseAgain erases what stragglers wrote, and removes the record of the deleted
+// tenant.
+func (t *Tenancy) eraseAgain(ctx context.Context, rec registry.Tenant) error {
+	ran, err := t.alone(ctx, rec.Name, func(ctx context.Context) error {
+		now, err := t.dropErased(ctx, rec)
+		if errors.Is(err, errDone) {
+			return nil // somebody else has done it, or has made a tenant of the name
+		}
+		if err != nil {
+			return err
+		}
+		return t.registry.Remove(ctx, now)
+	})
+	if !ran || err != nil {
+		return err
+	}
+	_, err = t.store.Commit(ctx, store.SystemTenant, &store.Batch{
+		Time:   time.Now().UTC().Truncate(time.Millisecond),
+		Delete: []store.Delete{{Kind: store.Lease, ID: eraseJob + rec.Name, Expect: store.Any}},
+	})
+	var conflict *store.ConflictError
+	if errors.As(err, &conflict) {
+		return nil // taken again, or gone
 	}
 	return err
 }
 
-// eraseAgain erases what stragglers wrote, and removes the record of the deleted
-// tenant. Until that is done nobody can make another of the name.
-func (t *Tenancy) eraseAgain(ctx context.Context, rec registry.Tenant) error {
-	rec, err := t.registry.Update(ctx, rec.Name, func(now *registry.Tenant) error {
+// dropErased erases what stragglers wrote of a tenant that was erased, under its
+// record as being deleted: until that is done nobody can make another of the
+// name. It returns the record; the error is errDone where it has changed since rec.
+func (t *Tenancy) dropErased(ctx context.Context, rec registry.Tenant) (registry.Tenant, error) {
+	now, err := t.registry.Update(ctx, rec.Name, func(now *registry.Tenant) error {
 		if !now.Same(rec) {
 			return errDone
 		}
 		now.Erased = false
 		return nil
 	})
-	if errors.Is(err, errDone) {
-		return nil // somebody else has done it, or has made a tenant of the name
-	}
 	if err != nil {
-		return err
+		return now, err
 	}
 	if err := t.drop(ctx, rec.Name, nil); err != nil {
-		return err
+		// It is as erased as it was. Where that cannot be written, a round goes on.
+		_, _ = t.registry.Update(context.WithoutCancel(ctx), rec.Name, func(again *registry.Tenant) error {
+			if !again.Same(now) {
+				return errDone
+			}
+			again.Erased = true
+			return nil
+		})
+		return now, err
 	}
-	return t.registry.Remove(ctx, rec)
+	return now, nil
 }
 
 // drop erases what a tenant has, and what is kept about it.

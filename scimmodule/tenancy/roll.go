@@ -3,7 +3,6 @@ package tenancy
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 // refused for its address, and what is not on it costs nothing.
 type roll struct {
 	ids  atomic.Pointer[map[string]struct{}] // nil before it was read
-	mu   sync.Mutex                          // of who reads it
+	turn chan struct{}                       // holds an element while somebody reads it
 	read time.Time                           // when that was last tried
 }
 
@@ -23,15 +22,23 @@ type roll struct {
 // where it is too old, by one request at a time; the others take it as it is, or
 // wait where there is none yet.
 func (t *Tenancy) onRoll(ctx context.Context, h token.Hash) bool {
-	if t.roll.ids.Load() == nil {
-		t.roll.mu.Lock()
-	} else if !t.roll.mu.TryLock() {
-		return t.isOnRoll(h)
+	if t.roll.ids.Load() != nil {
+		select {
+		case t.roll.turn <- struct{}{}:
+		default:
+			return t.isOnRoll(h)
+		}
+	} else {
+		select {
+		case t.roll.turn <- struct{}{}:
+		case <-ctx.Done():
+			return false
+		}
 	}
+	defer func() { <-t.roll.turn }()
 	if time.Since(t.roll.read) >= freshFor {
 		t.readRoll(ctx)
 	}
-	t.roll.mu.Unlock()
 	return t.isOnRoll(h)
 }
 

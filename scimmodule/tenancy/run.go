@@ -95,9 +95,11 @@ func (t *Tenancy) lookAfter(ctx context.Context) {
 			if err == nil {
 				err = t.tend(ctx, rec)
 			}
-			if err != nil && ctx.Err() == nil {
-				t.log.LogAttrs(ctx, slog.LevelWarn, "a tenant could not be looked after, and is so in the next round", slog.String("tenant", name), slog.Any("error", err))
+			if err == nil || ctx.Err() != nil {
+				return
 			}
+			t.log.LogAttrs(ctx, slog.LevelWarn, "a tenant could not be looked after, and is so again", slog.String("tenant", name), slog.Any("error", err), slog.Duration("in", againAfter))
+			time.AfterFunc(againAfter, func() { t.look(name) })
 		})
 	}
 }
@@ -144,8 +146,16 @@ func (t *Tenancy) round(ctx context.Context) error {
 
 // tend looks after one tenant.
 func (t *Tenancy) tend(ctx context.Context, rec registry.Tenant) error {
+	if rec.Damaged != nil {
+		return rec.Damaged
+	}
 	if !rec.Deleted.IsZero() {
-		if err := t.erase(ctx, rec); err != nil {
+		err := t.erase(ctx, rec)
+		if errors.Is(err, errElsewhere) {
+			time.AfterFunc(elsewhereAfter, func() { t.look(rec.Name) })
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -181,6 +191,9 @@ func (t *Tenancy) count(ctx context.Context, logged bool) error {
 			return err
 		}
 		for _, e := range list {
+			if e.Deleting {
+				continue
+			}
 			all++
 			if e.Paused {
 				paused++

@@ -9,7 +9,9 @@ import (
 
 	"github.com/caddy-scim/caddy-scim/scimmodule/directory"
 	"github.com/caddy-scim/caddy-scim/scimmodule/registry"
+	"github.com/caddy-scim/caddy-scim/scimmodule/report"
 	"github.com/caddy-scim/caddy-scim/scimmodule/schema"
+	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 	"github.com/caddy-scim/caddy-scim/scimmodule/transfer"
 )
 
@@ -196,9 +198,9 @@ func (t *Tenancy) narrow(n schema.Narrowing) (*schema.Views, error) {
 	return v, nil
 }
 
-// keysOf prepares to tell the keys of a tenant's records from the settings that
-// an import brings.
-func (t *Tenancy) keysOf(name string, settings []byte) (transfer.KeysOf, error) {
+// admission prepares to admit a tenant's records by the settings that an import
+// brings.
+func (t *Tenancy) admission(name string, settings []byte) (transfer.Admit, error) {
 	run, err := registry.SettingsOf(settings)
 	if err != nil {
 		return nil, err
@@ -207,5 +209,19 @@ func (t *Tenancy) keysOf(name string, settings []byte) (transfer.KeysOf, error) 
 	if err != nil {
 		return nil, err
 	}
-	return directory.New(t.store, name, set).Keys, nil
+	return directory.New(t.store, name, set).Admit, nil
+}
+
+// checkImported refuses a record of the system tenant that is not one which the
+// tenant can have.
+func checkImported(name string, r store.Record) error {
+	switch r.Kind {
+	case store.Token:
+		return registry.CheckToken(name, r)
+	case store.Tenant:
+		return registry.CheckTenant(r)
+	case store.Report:
+		return report.Check(r.Body)
+	}
+	return nil
 }

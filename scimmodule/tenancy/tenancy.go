@@ -128,6 +128,7 @@ func New(o Options, bounds Bounds, observer Observer) (*Tenancy, error) {
 		views:     map[string]*schema.Views{},
 		standings: map[string]*Standing{},
 		verdicts:  newVerdicts(),
+		roll:      roll{turn: make(chan struct{}, 1)},
 		erasures:  map[string]*erasure{},
 		wake:      make(chan string, 64),
 		warned:    map[string]time.Time{},
@@ -139,8 +140,8 @@ func New(o Options, bounds Bounds, observer Observer) (*Tenancy, error) {
 		return nil, errors.New("a store is needed")
 	}
 	t.book = report.New(o.Store, t.log)
-	t.importer = transfer.NewImporter(o.Store, t.keysOf)
-	t.importer.Gone = registry.IsErased
+	t.importer = transfer.NewImporter(o.Store, t.admission)
+	t.importer.Gone, t.importer.Check = registry.IsErased, checkImported
 	t.uses = newUses(t.registry, t.log)
 	var err error
 	if t.catalog == nil {

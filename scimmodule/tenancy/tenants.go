@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -30,7 +31,7 @@ func (t *Tenancy) entry(rec registry.Tenant) (e Entry, ok bool) {
 	if rec.Live() {
 		e.Created, e.Paused = rec.Created, rec.Paused || d.paused
 	}
-	return e, declared || rec.Live() || e.Deleting
+	return e, declared || rec.Live() || e.Deleting || rec.Damaged != nil
 }
 
 // Entry returns a tenant of the configuration or of run time. Errors:
@@ -93,46 +94,65 @@ func (t *Tenancy) Create(ctx context.Context, name string, s registry.Settings, 
 	if err != nil {
 		return err
 	}
-	if !adopt && !rec.Live() && rec.Deleted.IsZero() {
-		left, err := t.leavings(ctx, name)
+	switch {
+	case rec.Live():
+		return fmt.Errorf("%w: there is a tenant %s", registry.ErrExists, name)
+	case rec.Erased:
+		err = t.createAnew(ctx, rec, s)
+	case !rec.Deleted.IsZero():
+		return fmt.Errorf("%w: wait until everything of %s is erased", registry.ErrDeleting, name)
+	default:
+		if !adopt {
+			left, err := t.leavings(ctx, name)
+			if err != nil {
+				return err
+			}
+			if left {
+				return fmt.Errorf("%w: users, groups or tokens of an earlier tenant %s are stored: delete it first, or take them over with \"scim tenant create %s --adopt\"", registry.ErrExists, name, name)
+			}
+		}
+		err = t.enlist(ctx, rec, s)
+	}
+	if err == nil {
+		t.changed(ctx, "tenant created", name)
+	}
+	return err
+}
+
+// createAnew makes a tenant under the name of one that was erased, after what
+// stragglers wrote of that one is erased too.
+func (t *Tenancy) createAnew(ctx context.Context, rec registry.Tenant, s registry.Settings) error {
+	ran, err := t.alone(ctx, rec.Name, func(ctx context.Context) error {
+		now, err := t.dropErased(ctx, rec)
+		if errors.Is(err, errDone) {
+			return meanwhile(rec.Name)
+		}
 		if err != nil {
 			return err
 		}
-		if left {
-			return fmt.Errorf("%w: users, groups or tokens of an earlier tenant %s are stored: delete it first, or take them over with \"scim tenant create %s --adopt\"", registry.ErrExists, name, name)
-		}
+		return t.enlist(ctx, now, s)
+	})
+	if err == nil && !ran {
+		err = errElsewhere
 	}
-	erased := false // by us: what a straggler wrote after the tenant of this name was erased
-	for {
-		again := false
-		_, err := t.registry.Update(ctx, name, func(rec *registry.Tenant) error {
-			switch again = false; {
-			case rec.Live():
-				return fmt.Errorf("%w: there is a tenant %s", registry.ErrExists, name)
-			case !rec.Deleted.IsZero() && !rec.Erased:
-				return fmt.Errorf("%w: wait until everything of %s is erased", registry.ErrDeleting, name)
-			case rec.Erased && !erased:
-				again = true
-				return errEraseFirst
-			}
-			rec.Created, rec.Settings, rec.Paused, rec.Deleted, rec.Erased = time.Time{}, s, false, time.Time{}, false
-			return nil
-		})
-		if again {
-			if err := t.drop(ctx, name, nil); err != nil {
-				return err
-			}
-			erased = true
-			continue
-		}
-		if err == nil {
-			t.changed(ctx, "tenant created", name)
-		}
-		return err
-	}
+	return err
 }
 
-var errEraseFirst = fmt.Errorf("%w: a tenant of this name was just deleted", registry.ErrDeleting)
+// enlist writes the record of a new tenant, unless somebody has changed it since rec.
+func (t *Tenancy) enlist(ctx context.Context, rec registry.Tenant, s registry.Settings) error {
+	_, err := t.registry.Update(ctx, rec.Name, func(now *registry.Tenant) error {
+		if !now.Same(rec) {
+			return meanwhile(rec.Name)
+		}
+		now.Created, now.Settings, now.Paused, now.Deleted, now.Erased = time.Time{}, s, false, time.Time{}, false
+		return nil
+	})
+	return err
+}
+
+func meanwhile(name string) error {
+	return fmt.Errorf("%w: %s was made or deleted at the same moment: look at it, and try again", registry.ErrExists, name)
+}
 
 // Set changes a tenant's settings of run time: those that set has are set, those
 // named in unset say nothing any more. Errors: registry.ErrUnknownTenant,

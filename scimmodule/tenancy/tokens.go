@@ -95,6 +95,9 @@ func (t *Tenancy) Revoke(ctx context.Context, name, id string) error {
 // Warning tells of a token that expires within 30 days or has expired; it is
 // empty for others.
 func Warning(tok registry.Token, now time.Time) string {
+	if tok.Damaged != nil {
+		return "its record is damaged, and it is not valid: revoke it"
+	}
 	switch left := tok.Expires.Sub(now); {
 	case tok.Expires.IsZero() || left > warnBefore:
 		return ""

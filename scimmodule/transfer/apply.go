@@ -21,10 +21,8 @@ func (r *run) unit(ctx context.Context, tenant string, u unit) error {
 	problem, err := "", error(nil)
 	switch {
 	case u.record == nil:
-	case u.record.Kind == store.Report:
-		err = r.putReport(ctx, u.record.record())
-	case u.record.Kind == store.Token:
-		problem, err = r.putToken(ctx, tenant, u.record.record())
+	case u.record.Kind == store.Report, u.record.Kind == store.Token:
+		problem, err = r.putSystem(ctx, tenant, u.record.record())
 	default:
 		problem, err = r.put(ctx, tenant, u.record.record())
 	}
@@ -37,28 +35,41 @@ func (r *run) unit(ctx context.Context, tenant string, u unit) error {
 	return err
 }
 
+// putSystem writes a token or a report.
+func (r *run) putSystem(ctx context.Context, tenant string, in store.Record) (problem string, err error) {
+	if r.Check != nil {
+		if err := r.Check(tenant, in); err != nil {
+			return err.Error(), nil
+		}
+	}
+	if in.Kind == store.Token {
+		return r.putToken(ctx, tenant, in)
+	}
+	return "", r.putReport(ctx, in)
+}
+
 const clashes = "its id is that of another record; if the tenant was changed while it was exported, pause it and export it again"
 
 // put writes a user, group, archived user or tombstone. An id is never used for
 // two of them.
 func (r *run) put(ctx context.Context, tenant string, in store.Record) (problem string, err error) {
+	var unique, other []store.Key
+	if isResource(in.Kind) {
+		if in, unique, other, err = r.admit(in); err != nil {
+			return "its body cannot be read", nil
+		}
+	}
 	b := &store.Batch{Time: in.Modified, Actor: actor, Put: []store.Put{{Record: in}}}
 	for _, k := range []store.Kind{store.User, store.Group, store.Archived, store.Tombstone} {
 		if k != in.Kind {
 			b.Require = append(b.Require, store.Require{Kind: k, ID: in.ID})
 		}
 	}
-	if isResource(in.Kind) {
-		unique, other, err := r.keysOf(in)
-		if err != nil {
-			return "its body cannot be read", nil
-		}
-		for _, k := range unique {
-			b.Claim = append(b.Claim, store.Claim{Kind: in.Kind, Key: k, ID: in.ID})
-		}
-		for _, k := range other {
-			b.Index = append(b.Index, store.Entry{Kind: in.Kind, Key: k, ID: in.ID})
-		}
+	for _, k := range unique {
+		b.Claim = append(b.Claim, store.Claim{Kind: in.Kind, Key: k, ID: in.ID})
+	}
+	for _, k := range other {
+		b.Index = append(b.Index, store.Entry{Kind: in.Kind, Key: k, ID: in.ID})
 	}
 	for {
 		_, err := r.store.Commit(ctx, tenant, b)

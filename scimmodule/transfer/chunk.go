@@ -80,8 +80,8 @@ type run struct {
 	at      cursor // as it is stored
 	version uint64 // of the stored cursor
 
-	keysOf  KeysOf // of the tenant whose name is keysFor
-	keysFor string
+	admit    Admit // of the tenant whose name is admitFor
+	admitFor string
 }
 
 func (r *run) step(ctx context.Context, s step, last bool) error {
@@ -115,20 +115,25 @@ func (r *run) move(ctx context.Context, b *store.Batch, to cursor) error {
 	return err
 }
 
-// prepare asks for the keys of a tenant's records.
+// prepare asks how a tenant's records are admitted.
 func (r *run) prepare(t *section, line int) error {
-	if r.keysFor == t.Name {
+	if r.admitFor == t.Name {
 		return nil
 	}
 	var settings []byte
 	if t.Record != nil {
 		settings = t.Record.Body
+		if r.Check != nil {
+			if err := r.Check(t.Name, t.Record.record()); err != nil {
+				return &LineError{Line: line, Reason: "the tenant's own record is refused: " + err.Error()}
+			}
+		}
 	}
-	of, err := r.keys(t.Name, settings)
+	admit, err := r.admission(t.Name, settings)
 	if err != nil {
 		return &LineError{Line: line, Reason: fmt.Sprintf("the settings of the tenant %s cannot be used here: %v", t.Name, err)}
 	}
-	r.keysOf, r.keysFor = of, t.Name
+	r.admit, r.admitFor = admit, t.Name
 	return nil
 }
 

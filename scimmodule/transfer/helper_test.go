@@ -22,7 +22,12 @@ import (
 )
 
 // testKeys is what a directory would say of the bodies that the tests write.
-func testKeys(string, []byte) (KeysOf, error) { return keysOfBody, nil }
+func testKeys(string, []byte) (Admit, error) {
+	return func(r store.Record) (store.Record, []store.Key, []store.Key, error) {
+		unique, other, err := keysOfBody(r)
+		return r, unique, other, err
+	}, nil
+}
 
 func keysOfBody(r store.Record) (unique, other []store.Key, err error) {
 	var b struct{ UserName, DisplayName, ExternalID string }

@@ -499,14 +499,16 @@ func TestImportAsksForKeys(t *testing.T) {
 	lines := linesOf(t, export(t, from, "acme"))
 	tests := []struct {
 		name string
-		keys Keys
+		keys Admission
 		want string // the start of the error
 	}{
-		{"settings that cannot be used", func(tenant string, settings []byte) (KeysOf, error) {
+		{"settings that cannot be used", func(tenant string, settings []byte) (Admit, error) {
 			return nil, fmt.Errorf("%s has %s", tenant, settings)
 		}, `line 2: the settings of the tenant acme cannot be used here: acme has {"allow":["<&>"]}`},
-		{"a body that cannot be read", func(string, []byte) (KeysOf, error) {
-			return func(store.Record) ([]store.Key, []store.Key, error) { return nil, nil, errors.New("s3cr3t") }, nil
+		{"a body that cannot be read", func(string, []byte) (Admit, error) {
+			return func(r store.Record) (store.Record, []store.Key, []store.Key, error) {
+				return r, nil, nil, errors.New("s3cr3t")
+			}, nil
 		}, "its body cannot be read"},
 	}
 	for _, tt := range tests {

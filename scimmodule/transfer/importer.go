@@ -12,15 +12,16 @@ import (
 	"github.com/caddy-scim/caddy-scim/scimmodule/store"
 )
 
-// Keys prepares to tell the keys of a tenant's records, given the body of the
-// tenant's own record (nil where it has none). Its error, a sentence for the
-// operator, refuses the tenant.
-type Keys func(tenant string, settings []byte) (KeysOf, error)
+// Admission prepares to admit a tenant's records, given the body of the tenant's
+// own record (nil where it has none). Its error, a sentence for the operator,
+// refuses the tenant.
+type Admission func(tenant string, settings []byte) (Admit, error)
 
-// KeysOf tells under which keys the directory has a user, a group or an archived
-// user: unique ones and others. It is called by several goroutines at once. Its
-// error says that the body is damaged.
-type KeysOf func(r store.Record) (unique, other []store.Key, err error)
+// Admit returns a user, a group or an archived user as the directory may keep it,
+// without what the tenant's settings do not allow, and tells under which keys:
+// unique ones and others. It is called by several goroutines at once. Its error
+// says that the body is damaged.
+type Admit func(r store.Record) (_ store.Record, unique, other []store.Key, err error)
 
 // Importer applies exports to a store. It is safe for concurrent use; chunks are
 // applied one at a time.
@@ -30,14 +31,18 @@ type Importer struct {
 	// an import of the tenant begins. Where it is nil, every record is a tenant.
 	// It must be set before the importer is used.
 	Gone func(body []byte) bool
+	// Check refuses a record of the system tenant, namely a token, a report or the
+	// tenant's own, that is not one which this tenant can have. Its error names no
+	// values. Nil takes all.
+	Check func(tenant string, r store.Record) error
 
-	store store.Store
-	keys  Keys
-	turn  sync.Mutex
+	store     store.Store
+	admission Admission
+	turn      sync.Mutex
 }
 
 // NewImporter returns an importer. It does no I/O.
-func NewImporter(s store.Store, keys Keys) *Importer { return &Importer{store: s, keys: keys} }
+func NewImporter(s store.Store, a Admission) *Importer { return &Importer{store: s, admission: a} }
 
 // Position is how far an import is.
 type Position struct {

@@ -148,6 +148,11 @@ func (c *Caddy) answers(store bool) bool {
 		return res.StatusCode == http.StatusOK
 	}
 	r, err := c.client(c.tenants[0]).Send("GET", "/Users?count=0", nil)
+	if err != nil || r.Status != http.StatusOK {
+		return false
+	}
+	// Sites serve a moment before Caddy tells its admin API of the configuration.
+	r, err = c.admin("GET", "/scim/health/live", nil, "")
 	return err == nil && r.Status == http.StatusOK
 }
 
