@@ -205,6 +205,9 @@ func (t *Tenancy) erase(ctx context.Context, rec registry.Tenant) error {
 	case !ran:
 		return errElsewhere
 	case done:
+		if err := t.forgetLease(ctx, rec.Name); err != nil {
+			return err
+		}
 		t.log.LogAttrs(ctx, slog.LevelInfo, "tenant erased", slog.String("tenant", rec.Name), slog.Int64("keys", e.erased.Load()))
 	}
 	return nil
@@ -244,13 +247,18 @@ func (t *Tenancy) eraseAgain(ctx context.Context, rec registry.Tenant) error {
 	if !ran || err != nil {
 		return err
 	}
-	_, err = t.store.Commit(ctx, store.SystemTenant, &store.Batch{
+	return t.forgetLease(ctx, rec.Name)
+}
+
+// forgetLease removes what the job has left about the tenant.
+func (t *Tenancy) forgetLease(ctx context.Context, name string) error {
+	_, err := t.store.Commit(ctx, store.SystemTenant, &store.Batch{
 		Time:   time.Now().UTC().Truncate(time.Millisecond),
-		Delete: []store.Delete{{Kind: store.Lease, ID: eraseJob + rec.Name, Expect: store.Any}},
+		Delete: []store.Delete{{Kind: store.Lease, ID: eraseJob + name, Expect: store.Any}},
 	})
 	var conflict *store.ConflictError
 	if errors.As(err, &conflict) {
-		return nil // taken again, or gone
+		return nil // gone already
 	}
 	return err
 }

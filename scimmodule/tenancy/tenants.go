@@ -132,10 +132,13 @@ func (t *Tenancy) createAnew(ctx context.Context, rec registry.Tenant, s registr
 		}
 		return t.enlist(ctx, now, s)
 	})
-	if err == nil && !ran {
-		err = errElsewhere
+	switch {
+	case err != nil:
+		return err
+	case !ran:
+		return errElsewhere
 	}
-	return err
+	return t.forgetLease(ctx, rec.Name)
 }
 
 // enlist writes the record of a new tenant, unless somebody has changed it since rec.
