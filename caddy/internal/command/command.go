@@ -61,9 +61,10 @@ func (c *cli) scim() caddycmd.Command {
 		Long: `
 Manages the SCIM service of a running server: its tenants and their tokens, what
 is stored of their users and groups, the archive, the report of what arrives,
-export and import.
+export and import. The doctor tries a SCIM server, this one or another, with what
+real identity providers send.
 
-The commands go through the admin API of the running server at
+The other commands go through the admin API of the running server at
 '` + caddy.DefaultAdminListen + `'. If that is elsewhere, give --address, or --config to read
 the address from your configuration.
 
@@ -84,7 +85,7 @@ or flag, an argument too many or too few, a value that cannot be read.`,
 				return fail(cmd, wrongUse("%v; see %s --help", err, cmd.CommandPath()))
 			})
 			cmd.Use = "scim"
-			group(cmd, c.tenant(), c.token(), c.user(), c.group(), c.archive(), c.report(), c.health(), c.export(), c.importing())
+			group(cmd, c.tenant(), c.token(), c.user(), c.group(), c.archive(), c.report(), c.health(), c.export(), c.importing(), c.doctor(), c.simulate())
 		},
 	}
 }
@@ -111,9 +112,20 @@ func noCommand(cmd *cobra.Command, word string) error {
 	return wrongUse("%s has no command %q; see %[1]s --help", cmd.CommandPath(), word)
 }
 
-// command completes a command that does something: the common flags, and a run
-// whose error is printed as one sentence and becomes the exit code.
+// command completes a command that asks the admin API: the common flags, and a
+// run whose error is printed as one sentence and becomes the exit code.
 func (c *cli) command(cmd *cobra.Command, run func(*session) error) *cobra.Command {
+	cmd = c.apart(cmd, run)
+	f := cmd.Flags()
+	f.Bool("json", false, "Print the answer as JSON, for scripts")
+	f.String("address", "", "Address of the administration API listener (if --config is not used)")
+	f.StringP("config", "c", "", "Configuration file (if --address is not used)")
+	f.StringP("adapter", "a", "", "Name of config adapter to apply (if --config is used)")
+	return cmd
+}
+
+// apart is command for one that does not ask the admin API, and has its own flags.
+func (c *cli) apart(cmd *cobra.Command, run func(*session) error) *cobra.Command {
 	cmd.DisableFlagsInUseLine = true
 	args := cmd.Args
 	cmd.Args = cobra.ArbitraryArgs
@@ -131,11 +143,6 @@ func (c *cli) command(cmd *cobra.Command, run func(*session) error) *cobra.Comma
 		}
 		return nil
 	}
-	f := cmd.Flags()
-	f.Bool("json", false, "Print the answer as JSON, for scripts")
-	f.String("address", "", "Address of the administration API listener (if --config is not used)")
-	f.StringP("config", "c", "", "Configuration file (if --address is not used)")
-	f.StringP("adapter", "a", "", "Name of config adapter to apply (if --config is used)")
 	return cmd
 }
 
@@ -148,18 +155,33 @@ func wrongUse(format string, args ...any) error {
 	return &usageError{fmt.Sprintf(format, args...)}
 }
 
-// Exit codes; see the help of scim.
-const exitUsage = 2
+// awayError is a server, other than the one of the admin API, that cannot be
+// asked.
+type awayError struct{ text string }
+
+func (e *awayError) Error() string { return e.text }
+
+// Exit codes; see the help of scim, and of doctor.
+const (
+	exitUsage = 2
+	exitAway  = 3
+)
 
 // fail prints an error, and returns one that makes Caddy exit with the code of
 // it. Caddy's own wrapper would log it, as JSON where nobody is at a terminal.
 func fail(cmd *cobra.Command, err error) error {
 	cmd.SilenceErrors = true
 	cmd.PrintErrln("Error:", clean(err.Error()))
-	if _, ok := err.(*usageError); !ok { //nolint:errorlint // made here, and never wrapped
+	code := 0
+	switch err.(type) { //nolint:errorlint // made here, and never wrapped
+	case *usageError:
+		code = exitUsage
+	case *awayError:
+		code = exitAway
+	default:
 		return err
 	}
-	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return exitUsage, nil })(cmd, nil)
+	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(cmd, nil)
 }
 
 // noArgs refuses arguments.

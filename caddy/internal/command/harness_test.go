@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -154,8 +155,8 @@ func run(t *testing.T, i invocation) outcome {
 	code := 0
 	if err != nil {
 		code = 1
-		if err.Error() == "exiting with status 2" { // of a type that Caddy keeps for itself
-			code = 2
+		if n, ok := strings.CutPrefix(err.Error(), "exiting with status "); ok { // of a type that Caddy keeps for itself
+			code, _ = strconv.Atoi(n)
 		}
 	}
 	return outcome{code, out.String(), errOut.String()}

@@ -34,7 +34,7 @@ func TestHelp(t *testing.T) {
 		}
 		golden(t, "help/"+strings.ReplaceAll(cmd.CommandPath(), " ", "-"), o.out)
 	})
-	if n != 26 {
+	if n != 29 {
 		t.Errorf("there are %d commands", n)
 	}
 }
