@@ -37,6 +37,9 @@ func (c *call) listTenants(in PageRequest) (any, error) {
 	page := TenantPage{Tenants: []Tenant{}, Next: next}
 	for _, e := range entries {
 		t, _, err := c.overview(e)
+		if errors.Is(err, registry.ErrUnknownTenant) {
+			continue // gone since
+		}
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: %w", e.Name, err)
 		}
@@ -62,6 +65,9 @@ func (c *call) overview(e tenancy.Entry) (Tenant, Report, error) {
 		return t, Report{}, nil
 	case errors.Is(err, tenancy.ErrImporting):
 		t.State = StateImporting
+		return t, Report{}, nil
+	case errors.Is(err, registry.ErrDeleting):
+		t.State = StateDeleting
 		return t, Report{}, nil
 	case err != nil:
 		return t, Report{}, err

@@ -18,7 +18,7 @@ func (c *call) export(in ExportRequest) (any, error) {
 		return nil, err
 	}
 	for _, name := range names {
-		if err := c.narrow(name); err != nil {
+		if err := c.prepare(name); err != nil {
 			return nil, err
 		}
 		c.tenancy.Audit(c.ctx, "tenant exported", name)
@@ -34,18 +34,26 @@ func (c *call) export(in ExportRequest) (any, error) {
 	return streamed{}, nil
 }
 
-// narrow sees to it that no export holds what a list that was narrowed does not
-// keep any more.
-func (c *call) narrow(tenant string) error {
+// prepare sees to it that no export holds what a list that was narrowed does not
+// keep any more, and that what this node has counted is in it.
+func (c *call) prepare(tenant string) error {
 	s, err := c.tenancy.Of(c.ctx, tenant)
-	if errors.Is(err, tenancy.ErrUnfit) || errors.Is(err, registry.ErrDamaged) {
-		return nil // it is the last copy that can be had
+	if unserved(err) {
+		return nil
 	}
 	if err != nil {
 		return err
 	}
+	// A report that cannot be read is exported as it is.
+	_, _ = c.tenancy.Book().Read(c.ctx, tenant)
 	_, err = s.Directory.Sweep(c.ctx, directory.Call{Actor: actor})
 	return err
+}
+
+// unserved tells that a tenant is not served, but exported all the same: it is the
+// last copy that can be had.
+func unserved(err error) bool {
+	return errors.Is(err, tenancy.ErrUnfit) || errors.Is(err, registry.ErrDamaged)
 }
 
 // exported returns the tenants to export: those asked for, or all.
@@ -55,7 +63,7 @@ func (c *call) exported(asked []string) ([]string, error) {
 			if err := registry.CheckName(name); err != nil {
 				return nil, err
 			}
-			if _, err := c.tenancy.Of(c.ctx, name); err != nil {
+			if _, err := c.tenancy.Of(c.ctx, name); err != nil && !unserved(err) {
 				return nil, err
 			}
 		}
@@ -73,9 +81,9 @@ func (c *call) exported(asked []string) ([]string, error) {
 			}
 			_, err := c.tenancy.Of(c.ctx, e.Name)
 			switch {
-			case errors.Is(err, tenancy.ErrImporting):
-				continue // half of it would be of no use
-			case err != nil && !errors.Is(err, tenancy.ErrUnfit) && !errors.Is(err, registry.ErrDamaged):
+			case errors.Is(err, tenancy.ErrImporting), errors.Is(err, registry.ErrDamaged):
+				continue // half of it would be of no use, and one that no import takes would stop that
+			case err != nil && !unserved(err):
 				return nil, err
 			}
 			all = append(all, e.Name)

@@ -54,6 +54,10 @@ func TestForgedImports(t *testing.T) {
 		{"a report that is no report", `{}`, importLine("report", "moved", `{"v":1,"more":true}`), "line"},
 		{"a deleted tenant", `{"deleted":"2026-01-01T00:00:00Z"}`, importLine("user", "u1", `{"id":"u1","userName":"u1"}`), "deleted"},
 		{"settings that cannot be", `{"settings":{"members":"sometimes"}}`, importLine("user", "u1", `{"id":"u1","userName":"u1"}`), "members"},
+		{"a user whose active is an object", `{}`, importLine("user", "u1", `{"id":"u1","userName":"u1","active":{"a":1}}`), "body"},
+		{"a user without a name", `{}`, importLine("user", "u1", `{"id":"u1","active":true}`), "body"},
+		{"a user whose name is an object", `{}`, importLine("user", "u1", `{"id":"u1","userName":{"a":1}}`), "body"},
+		{"a group without a name", `{}`, importLine("group", "g1", `{"id":"g1","externalId":"e"}`), "body"},
 		{"a user under another id", `{}`, importLine("user", "u1", `{"id":"u2","userName":"u1"}`), "body"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -132,7 +132,8 @@ func (t *Tenancy) Import(ctx context.Context, export string, first int, lines []
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.changes++
-	clear(t.standings) // a tenant may have begun to be imported, or have come to be
+	clear(t.standings) // a tenant may have begun to be imported, or have come to be with its tokens
+	clear(t.verdicts.unknown)
 	return p, err
 }
 
