@@ -26,6 +26,8 @@ test: test-tools fmt-check vet ## formatting, vet, and all tests with the race d
 	go build -race -o bin/caddy-scim-race ./caddy/caddy-scim
 # Without a cache: the tests of the binary do not import what they test.
 	CADDY_SCIM_BINARY=$(CURDIR)/bin/caddy-scim-race go test -race -count=1 $(TESTFLAGS) ./...
+# All planted faults; the race detector has played some of them.
+	go test -count=1 ./interop/faulty
 
 .PHONY: test-tools
 test-tools:
@@ -53,6 +55,7 @@ soak: test-tools ## every fuzz target for 10 minutes, many random batches agains
 	go test -count=1 -timeout 1h ./scimmodule/store/memstore ./scimmodule/store/boltstore ./scimmodule/store/redisstore -rapid.checks=20000
 	SOAK=1 go test -race -count=1 -timeout 3h -v ./caddy/resilience/...
 	SOAK=1 go test -race -count=1 -timeout 1h -v -run TestMove ./caddy/commandtest
+	SOAK=1 go test -race -count=1 -timeout 1h -v -run TestSimulate ./caddy/corpustest
 
 .PHONY: bench
 bench: test-tools ## Go benchmarks
