@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -133,13 +134,13 @@ func (p *player) sweep(ctx context.Context, n named) {
 			return
 		case turn == 3:
 			for _, r := range found {
-				p.left = append(p.left, Leftover{Endpoint: n.endpoint, ID: r.ID, Name: n.value, Reason: "it is there though DELETE was answered with success"})
+				p.left = append(p.left, Leftover{Endpoint: n.endpoint, ID: string(r.ID), Name: n.value, Reason: "it is there though DELETE was answered with success"})
 			}
 			return
 		}
 		for _, r := range found {
-			delete(p.estate.foreign, r.ID)
-			p.estate.take(n.endpoint, r.ID, r.name(n.endpoint))
+			delete(p.estate.foreign, string(r.ID))
+			p.estate.take(n.endpoint, string(r.ID), r.name(n.endpoint))
 		}
 		before := len(p.left)
 		if p.deleteMade(ctx); len(p.left) > before {
@@ -178,7 +179,7 @@ const scanned = 50
 
 // scan is find where the server has no filters: it goes through the whole list.
 func (p *player) scan(ctx context.Context, n named) (found []represented, doubt string) {
-	for seen := 0; ; {
+	for seen, pages := 0, 0; ; pages++ {
 		a, err := p.wire.get(ctx, "/"+n.endpoint, fmt.Sprintf("startIndex=%d&count=100", seen+1))
 		if err != nil || a.Status != http.StatusOK {
 			return nil, "the server neither filters nor lists"
@@ -191,7 +192,7 @@ func (p *player) scan(ctx context.Context, n named) (found []represented, doubt 
 		if seen += len(list.Resources); len(list.Resources) == 0 || seen >= list.TotalResults {
 			return found, ""
 		}
-		if seen >= scanned*100 {
+		if seen >= scanned*100 || pages >= scanned {
 			return found, "the server does not filter, and its list is too long to look through"
 		}
 	}
@@ -207,7 +208,8 @@ func readList(body []byte) (listed, error) {
 	err := json.Unmarshal(body, &l)
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) && strings.EqualFold(wrong.Field, "totalResults") {
-		err = nil // a number as a string; the resources are there all the same
+		err = nil                    // a number as a string; the resources are there all the same
+		l.TotalResults = math.MaxInt // look until a page is empty
 	}
 	return l, err
 }
@@ -218,7 +220,7 @@ func (n named) among(list []represented) []represented {
 	for _, r := range list {
 		name := r.name(n.endpoint)
 		if n.attribute == "externalId" {
-			name = r.ExternalID
+			name = string(r.ExternalID)
 		}
 		if r.ID != "" && strings.EqualFold(name, n.value) {
 			found = append(found, r)

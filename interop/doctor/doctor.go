@@ -23,7 +23,10 @@ type Options struct {
 	Clients []string // whose files are played; all where it is empty
 	// ReadOnly plays only files that change nothing on the server.
 	ReadOnly bool
-	Rate     float64 // requests per second; 0 is 10
+	// PlayOn has a run go on although what it makes cannot be deleted again, and
+	// stays.
+	PlayOn bool
+	Rate   float64 // requests per second; 0 is 10
 	// MaxRequests bounds the run, with a reserve for deleting what was made; 0 is
 	// 4,000.
 	MaxRequests int

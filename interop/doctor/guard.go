@@ -166,20 +166,48 @@ func canonical(segment string) string {
 
 // represented is as much of a resource as the doctor has to know.
 type represented struct {
-	ID          string
-	UserName    string
-	DisplayName string
-	ExternalID  string
-	Meta        struct{ ResourceType string }
+	ID          text
+	UserName    text
+	DisplayName text
+	ExternalID  text
+	Meta        meta
+}
+
+type meta struct{ ResourceType text }
+
+// UnmarshalJSON takes nothing from what is no object.
+func (m *meta) UnmarshalJSON(b []byte) error {
+	type plain meta
+	_ = json.Unmarshal(b, (*plain)(m)) // an odd meta teaches nothing
+	return nil
+}
+
+// text is a string as servers write it: some write a number. Anything else is
+// the empty string.
+type text string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *text) UnmarshalJSON(b []byte) error {
+	var s string
+	var n json.Number
+	switch {
+	case json.Unmarshal(b, &s) == nil:
+		*t = text(s)
+	case len(b) > 0 && (b[0] == '-' || b[0] >= '0' && b[0] <= '9') && json.Unmarshal(b, &n) == nil:
+		*t = text(n)
+	default:
+		*t = ""
+	}
+	return nil
 }
 
 func (r *represented) endpoint(of string) string {
 	switch {
 	case of != "":
 		return of
-	case strings.EqualFold(r.Meta.ResourceType, "Group"):
+	case strings.EqualFold(string(r.Meta.ResourceType), "Group"):
 		return "Groups"
-	case strings.EqualFold(r.Meta.ResourceType, "User") || r.UserName != "":
+	case strings.EqualFold(string(r.Meta.ResourceType), "User") || r.UserName != "":
 		return "Users"
 	}
 	return ""
@@ -187,13 +215,14 @@ func (r *represented) endpoint(of string) string {
 
 func (r *represented) name(endpoint string) string {
 	if endpoint == "Groups" {
-		return r.DisplayName
+		return string(r.DisplayName)
 	}
-	return r.UserName
+	return string(r.UserName)
 }
 
 // learn takes from an answer whose its resources are. It reports false where a
-// create was answered with an id that was somebody else's before.
+// create was answered with somebody else: an id that was somebody else's before, or
+// a name that is neither the run's nor was sent.
 func (e *estate) learn(r *corpus.Request, a *corpus.Answer) bool {
 	segments, err := split(r.Path)
 	if err != nil {
@@ -214,15 +243,19 @@ func (e *estate) learn(r *corpus.Request, a *corpus.Answer) bool {
 		_ = json.Unmarshal(a.Body, &list)
 	}
 	created := r.Method == http.MethodPost && !reads(r.Method, segments) && a.Status == http.StatusCreated
-	if created && one.ID == "" {
-		one.ID = lastSegment(a.Header.Get("Location"))
+	id := string(one.ID)
+	if created && id == "" {
+		id = located(endpoint, a.Header.Get("Location"))
 	}
-	if created && e.foreign[one.ID] {
+	if name := one.name(endpoint); created && id != "" && name != "" && !e.ours(name) && !e.ours(string(one.ExternalID)) && !strings.Contains(r.Body, name) {
+		e.foreign[id] = true
+	}
+	if created && e.foreign[id] {
 		return false
 	}
 	switch {
 	case created:
-		e.take(endpoint, one.ID, one.name(endpoint))
+		e.take(endpoint, id, one.name(endpoint))
 	case r.Method == http.MethodDelete && a.Status < 300 && len(segments) == 2:
 		e.gone(endpoint, segments[1])
 	default:
@@ -245,13 +278,13 @@ func (e *estate) gone(endpoint, id string) {
 
 // see notes whose a resource is that came in an answer.
 func (e *estate) see(endpoint string, r *represented) {
-	endpoint = r.endpoint(endpoint)
+	endpoint, id := r.endpoint(endpoint), string(r.ID)
 	switch {
-	case r.ID == "" || endpoint == "":
-	case e.ours(r.name(endpoint)) || e.ours(r.ExternalID):
-		e.take(endpoint, r.ID, r.name(endpoint))
-	case !e.owns(endpoint, r.ID):
-		e.foreign[r.ID] = true
+	case id == "" || endpoint == "":
+	case e.ours(r.name(endpoint)) || e.ours(string(r.ExternalID)):
+		e.take(endpoint, id, r.name(endpoint))
+	case !e.owns(endpoint, id):
+		e.foreign[id] = true
 	}
 }
 
@@ -267,19 +300,23 @@ func (e *estate) learnBulk(a *corpus.Answer) {
 	}
 	for _, o := range bulk.Operations {
 		if strings.EqualFold(o.Method, http.MethodPost) && fmt.Sprint(o.Status) == "201" {
-			parts := strings.Split(strings.TrimRight(o.Location, "/"), "/")
-			if len(parts) >= 2 {
-				e.take(canonical(parts[len(parts)-2]), lastSegment(o.Location), "")
+			for _, endpoint := range []string{"Users", "Groups"} {
+				e.take(endpoint, located(endpoint, o.Location), "")
 			}
 		}
 	}
 }
 
-func lastSegment(location string) string {
+// located returns the id in a resource's address; empty where that is not one of
+// the endpoint.
+func located(endpoint, location string) string {
 	u, err := url.Parse(location)
-	if err != nil || location == "" {
+	if err != nil || location == "" || endpoint == "" {
 		return ""
 	}
-	path := strings.TrimRight(u.Path, "/")
-	return path[strings.LastIndex(path, "/")+1:]
+	parts := strings.Split(strings.TrimRight(u.Path, "/"), "/")
+	if len(parts) < 2 || canonical(parts[len(parts)-2]) != endpoint {
+		return ""
+	}
+	return parts[len(parts)-1]
 }

@@ -59,7 +59,12 @@ func (p *player) file(ctx context.Context, f *corpus.File) FileReport {
 		}
 		i += len(group)
 	}
+	left := len(p.left)
 	p.cleanFile(ctx, g)
+	if len(p.left) > left && p.stopped == "" && !p.options.PlayOn {
+		// What further files make would stay as well.
+		p.stopped = "what was made cannot be deleted again: " + p.left[left].Reason
+	}
 	return r
 }
 
@@ -228,20 +233,20 @@ func (g *game) problem(s *shot, finding string, differs []corpus.Mismatch) *Prob
 	case s.err != nil && timedOut(s.err):
 		p.Differences = []string{fmt.Sprintf("no answer within %s", g.options.Timeout)}
 	case s.err != nil:
-		p.Differences = []string{"the connection broke: " + s.err.Error()}
+		p.Differences = []string{"the connection broke: " + g.secretless(s.err.Error())}
 	default:
-		body, hidden := g.estate.withoutOthers(s.answer.Body)
-		p.Received = &Message{Line: fmt.Sprint(s.answer.Status), Body: body}
+		body, hidden := g.estate.withoutOthers(s.answer.Status, s.answer.Body)
+		p.Received = &Message{Line: fmt.Sprint(s.answer.Status), Body: g.secretless(body)}
 		for _, name := range []string{"Content-Type", "Location", "ETag", "Retry-After"} {
 			if v := s.answer.Header.Get(name); v != "" {
-				p.Received.Header = append(p.Received.Header, name+": "+v)
+				p.Received.Header = append(p.Received.Header, name+": "+g.secretless(v))
 			}
 		}
 		for _, m := range differs {
 			if hidden && strings.HasPrefix(m.Path, "body") && strings.IndexAny(m.Got, `"{[`) == 0 {
 				m.Got = "something of a resource that the doctor did not create"
 			}
-			p.Differences = append(p.Differences, m.String())
+			p.Differences = append(p.Differences, g.secretless(m.String()))
 		}
 	}
 	return p
@@ -259,4 +264,12 @@ func (g *game) sent(s *shot) Message {
 		}
 	}
 	return m
+}
+
+// secretless returns text without the token, which a server may send back.
+func (p *player) secretless(text string) string {
+	if p.options.Token == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, p.options.Token, "(the token)")
 }

@@ -122,7 +122,7 @@ func (p *player) acceptable(a *corpus.Answer) error {
 	case a.Status == http.StatusForbidden:
 		return unreachable("%s refuses access (403): the token has no right to users, or a firewall or an address list keeps this machine out.", base)
 	case a.Status >= 300 && a.Status < 400:
-		return unreachable("%s redirects to %s (%d): give the URL of the SCIM service itself; clients do not follow to a login page.", base, place(a.Header.Get("Location")), a.Status)
+		return unreachable("%s redirects to %s (%d): give the URL of the SCIM service itself; clients do not follow to a login page.", base, p.secretless(place(a.Header.Get("Location"))), a.Status)
 	case a.Status == http.StatusBadRequest && p.wire.base.Scheme == "http" && strings.Contains(string(a.Body), "HTTPS"):
 		return unreachable("%s speaks TLS only: the URL has to begin with https.", p.wire.base.Host)
 	case html:

@@ -3,6 +3,7 @@ package doctor
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 )
 
@@ -12,14 +13,21 @@ const (
 	shownBytes = 4 << 10
 )
 
+// shownOdd bounds what a report shows of an error's body that is no JSON, such as
+// the page of a proxy.
+const shownOdd = 200
+
 // withoutOthers returns a body as a report shows it: values of resources that the
 // doctor did not create are replaced, and it reports whether there were any.
-func (e *estate) withoutOthers(body []byte) (string, bool) {
+func (e *estate) withoutOthers(status int, body []byte) (string, bool) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return shorten(string(body)), false
+		if status < 400 {
+			return fmt.Sprintf("(%d bytes that are no JSON, not shown)", len(body)), true
+		}
+		return shorten(string(body[:min(len(body), shownOdd)])), false
 	}
 	hidden := false
 	v = e.mask(v, &hidden)
@@ -47,7 +55,7 @@ func shorten(text string) string {
 func (e *estate) mask(v any, hidden *bool) any {
 	switch v := v.(type) {
 	case map[string]any:
-		if id, ok := v["id"].(string); ok && !e.known(v, id) {
+		if id, person := identity(v); person && !e.known(v, id) {
 			*hidden = true
 			return blank(v)
 		}
@@ -62,11 +70,35 @@ func (e *estate) mask(v any, hidden *bool) any {
 	return v
 }
 
+// identity returns the id of an object that may be somebody: it has an id, or
+// attributes that people and groups have.
+func identity(o map[string]any) (id string, ok bool) {
+	switch v := o["id"].(type) {
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), true
+	}
+	for _, name := range []string{"userName", "emails", "displayName", "members"} {
+		if _, there := o[name]; there {
+			return "", true
+		}
+	}
+	return "", false
+}
+
 // known reports whether an object with an id is the doctor's own, or none of a
 // person: those of discovery have ids too.
 func (e *estate) known(o map[string]any, id string) bool {
-	if e.owns("Users", id) || e.owns("Groups", id) {
+	if id != "" && (e.owns("Users", id) || e.owns("Groups", id)) {
 		return true
+	}
+	if id == "" {
+		for _, name := range []string{"userName", "displayName", "externalId"} {
+			if text, _ := o[name].(string); e.ours(text) {
+				return true
+			}
+		}
 	}
 	schemas, _ := o["schemas"].([]any)
 	for _, s := range schemas {

@@ -32,7 +32,7 @@ func TestDoctorFindsTheFault(t *testing.T) {
 			defer s.Close()
 			r, err := doctor.Run(t.Context(), doctor.Options{
 				BaseURL: s.URL + faulty.Path, Token: faulty.Token, Corpus: c, Allow: "*",
-				Rate: 1e6, MaxRequests: 100_000,
+				Rate: 1e6, MaxRequests: 100_000, PlayOn: true,
 			})
 			if err != nil {
 				t.Fatal(err)

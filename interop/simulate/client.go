@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -111,6 +112,10 @@ func (c *client) once(ctx context.Context, method, path, query string, body any)
 	}
 	c.sent++
 	res, err := c.http.Do(req)
+	var inURL *url.Error
+	if errors.As(err, &inURL) {
+		err = inURL.Err // without the URL, which may hold a name
+	}
 	if err != nil {
 		return a, 0, fmt.Errorf("no answer to %s %s: %w", method, path, err)
 	}
@@ -121,7 +126,7 @@ func (c *client) once(ctx context.Context, method, path, query string, body any)
 		return a, 0, fmt.Errorf("the answer to %s %s broke off: %w", method, path, err)
 	}
 	if len(bytes.TrimSpace(text)) > 0 {
-		if err := json.Unmarshal(text, &a.body); err != nil && a.status < 400 {
+		if err := json.Unmarshal(text, &a.body); err != nil && a.status < 300 {
 			return a, 0, fmt.Errorf("the answer to %s %s is no JSON object; is this the address of a SCIM endpoint?", method, path)
 		}
 	}

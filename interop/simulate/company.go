@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // person is an account in the simulated directory.
@@ -148,6 +149,9 @@ func (c *company) live(cycle int) Events {
 			e.Rehired++
 		}
 	}
+	if len(c.groups) == 0 {
+		return e
+	}
 	for range 2 * n {
 		g, p := pick(c, c.groups), pick(c, c.people)
 		switch {
@@ -167,7 +171,7 @@ func (c *company) live(cycle int) Events {
 }
 
 func (c *company) taken(upn string) bool {
-	return slices.ContainsFunc(c.people, func(p *person) bool { return p.upn == upn && !p.purged })
+	return slices.ContainsFunc(c.people, func(p *person) bool { return strings.EqualFold(p.upn, upn) && !p.purged })
 }
 
 func (c *company) move(p *person) {

@@ -21,6 +21,9 @@ var columns = []string{"userName", "givenName", "familyName", "department", "tit
 func (c *company) readCSV(r io.Reader) error {
 	in := csv.NewReader(r)
 	head, err := in.Read()
+	if len(head) > 0 {
+		head[0] = strings.TrimPrefix(head[0], "\ufeff") // as spreadsheets write it
+	}
 	if err != nil {
 		return fmt.Errorf("the file of users has no first line with the names of columns: %w", err)
 	}

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -81,23 +82,26 @@ func (r *run) user(ctx context.Context, p *person) error {
 	return nil
 }
 
-// create looks for the person, and creates or adopts the account.
+// ErrTaken is the error of a name that somebody has whom this run has not made:
+// they are left alone.
+var ErrTaken = errors.New("a user or group of a name of the simulated company is there already, and not of this run: use a tenant of its own, or another seed")
+
+// create looks for the person, and creates the account. Entra ID would adopt one
+// that is there; whom a simulation has not made may be real.
 func (r *run) create(ctx context.Context, p *person) error {
 	found, err := r.find(ctx, "/Users", eq("userName", p.upn))
 	if err != nil {
 		return err
 	}
 	if found != nil {
-		p.id, _ = found["id"].(string)
-		p.known = map[string]string{}
-		return r.user(ctx, p)
+		return ErrTaken
 	}
 	a, err := r.do(ctx, http.MethodPost, "/Users", "", p.body(), http.StatusCreated)
 	if err != nil {
 		return err
 	}
 	if p.id, _ = a.body["id"].(string); p.id == "" {
-		return fmt.Errorf("the answer to POST /Users has no id")
+		return errors.New("the answer to POST /Users has no id")
 	}
 	p.known = p.attributes()
 	p.known["active"] = "True"
@@ -203,19 +207,19 @@ func (r *run) group(ctx context.Context, g *group) error {
 		if err != nil {
 			return err
 		}
-		if found == nil {
-			body := object{
-				"schemas":    []string{groupURN, "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"},
-				"externalId": g.objectID, "displayName": g.name, "meta": object{"resourceType": "Group"},
-			}
-			a, err := r.do(ctx, http.MethodPost, "/Groups", "", body, http.StatusCreated)
-			if err != nil {
-				return err
-			}
-			found = a.body
+		if found != nil {
+			return ErrTaken
 		}
-		if g.id, _ = found["id"].(string); g.id == "" {
-			return fmt.Errorf("the answer of /Groups has no id")
+		body := object{
+			"schemas":    []string{groupURN, "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"},
+			"externalId": g.objectID, "displayName": g.name, "meta": object{"resourceType": "Group"},
+		}
+		a, err := r.do(ctx, http.MethodPost, "/Groups", "", body, http.StatusCreated)
+		if err != nil {
+			return err
+		}
+		if g.id, _ = a.body["id"].(string); g.id == "" {
+			return errors.New("the answer to POST /Groups has no id")
 		}
 		g.known, g.in = g.name, map[*person]bool{}
 	case g.known != g.name:

@@ -58,6 +58,9 @@ type run struct {
 	told    time.Time
 }
 
+// maxRate bounds the requests a second.
+const maxRate = 10_000
+
 // progressEvery is how often progress is told within a cycle.
 const progressEvery = time.Second
 
@@ -74,11 +77,11 @@ func (r *run) progress(what string, n, of int) {
 func Run(ctx context.Context, o Options) (Report, error) {
 	rep := Report{Seed: o.Seed, Differences: []string{}}
 	u, err := url.Parse(o.BaseURL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
 		return rep, errors.New("the URL has to be the Tenant URL of a SCIM endpoint, such as https://scim.example.com/scim/v2")
 	}
-	if o.Cycles < 1 || o.Users < 0 || o.Groups < 0 || o.Users > maxPeople || o.Rate < 0 || o.CSV == nil && o.Users == 0 {
-		return rep, errors.New("there has to be at least one cycle, and at least one user")
+	if o.Cycles < 1 || o.Users < 0 || o.Groups < 0 || o.Users > maxPeople || o.Rate < 0 || o.Rate > maxRate || o.CSV == nil && o.Users == 0 {
+		return rep, errors.New("there has to be at least one cycle and one user, and the rate may be at most 10,000 a second")
 	}
 	c := newCompany(o.Seed)
 	r := &run{
@@ -86,7 +89,11 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		company: c, csv: o.CSV != nil, say: o.Progress,
 	}
 	if r.http == nil {
-		r.http = &http.Client{Timeout: 30 * time.Second}
+		r.http = &http.Client{
+			Timeout: 30 * time.Second,
+			// The token goes to nobody but the server that was named.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 	}
 	if o.Rate > 0 {
 		t := time.NewTicker(time.Second / time.Duration(o.Rate))

@@ -177,6 +177,58 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// Whom the run has not made is left alone, also where the server answers a filter
+// with somebody else.
+func TestLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
+	changed := 0
+	url := server(t, []string{"*"}, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPatch || r.Method == http.MethodDelete || r.Method == http.MethodPut {
+				changed++
+			}
+			if strings.HasPrefix(r.URL.RawQuery, "filter=userName") {
+				r.URL.RawQuery = "" // a filter that is ignored
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	o := Options{BaseURL: url, Token: secret, Users: 1, Cycles: 1}
+	if _, err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	changed = 0
+	for _, seed := range []uint64{0, 9} {
+		o.Seed = seed
+		if _, err := Run(t.Context(), o); !errors.Is(err, ErrTaken) || changed > 0 {
+			t.Errorf("seed %d: %v, %d changes", seed, err, changed)
+		}
+	}
+}
+
+// The token does not follow a redirect.
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	asked := false
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer other.Close()
+	s := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	defer s.Close()
+	var refused *StatusError
+	if _, err := Run(t.Context(), Options{BaseURL: s.URL, Token: secret, Users: 1, Cycles: 1}); !errors.As(err, &refused) || asked {
+		t.Errorf("%v, asked %t", err, asked)
+	}
+}
+
+// A company without groups lives on.
+func TestNoGroups(t *testing.T) {
+	t.Parallel()
+	r, err := Run(t.Context(), Options{BaseURL: server(t, []string{"default"}, nil), Token: secret, Users: 20, Cycles: 4, Seed: 5})
+	if err != nil || len(r.Differences) > 0 {
+		t.Errorf("%v, %q", err, r.Differences)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]Options{
@@ -185,6 +237,8 @@ func TestOptions(t *testing.T) {
 		"a query":       {BaseURL: "https://h/scim?x", Users: 1, Cycles: 1},
 		"no cycle":      {BaseURL: "https://h", Users: 1},
 		"nobody":        {BaseURL: "https://h", Cycles: 1},
+		"too fast":      {BaseURL: "https://h", Users: 1, Cycles: 1, Rate: 2_000_000_000},
+		"a user in it":  {BaseURL: "https://u:p@h", Users: 1, Cycles: 1},
 		"negative rate": {BaseURL: "https://h", Users: 1, Cycles: 1, Rate: -1},
 	} {
 		if _, err := Run(t.Context(), o); err == nil {

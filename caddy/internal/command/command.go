@@ -130,7 +130,7 @@ func (c *cli) apart(cmd *cobra.Command, run func(*session) error) *cobra.Command
 	args := cmd.Args
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, given []string) error {
-		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		defer stop()
 		context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
 		s := &session{cli: c, cmd: cmd, ctx: ctx, args: given, out: cmd.OutOrStdout()}

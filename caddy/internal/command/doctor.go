@@ -34,7 +34,8 @@ variable SCIM_TOKEN, or asked for at a terminal.
 Users and groups are made under names that begin with "doctor-" and the run's id,
 and are deleted again, also after Ctrl-C. Nothing else on the server is changed.
 If the process is killed, --cleanup with the run's id removes what it left. A
-caddy-scim server keeps deleted users in its archive until they are purged.
+caddy-scim server keeps deleted users in its archive until they are purged. Where
+a server does not delete what was made, the run ends, unless --play-on is given.
 
 The exit code is 0 when everything passed, if with a loss; 1 when something
 failed, was left or was not reached; 2 when the command was used wrongly; and 3
@@ -48,6 +49,7 @@ when the server could not be reached or refused the token.`,
 	f := cmd.Flags()
 	f.String("token-file", "", "File with the token; '-' is standard input")
 	f.StringArray("client", nil, "Play only this client; may be given several times")
+	f.Bool("play-on", false, "Play on although what is made cannot be deleted, and stays")
 	f.Bool("read-only", false, "Play only what changes nothing on the server")
 	f.Bool("list", false, "List the clients and situations, and send nothing")
 	f.Bool("dry-run", false, "Print what would be sent, and send nothing")
@@ -69,7 +71,7 @@ func atMostOneArg(cmd *cobra.Command, args []string) error {
 }
 
 func (s *session) doctor() error {
-	o := doctor.Options{Clients: s.words("client"), ReadOnly: s.is("read-only"), Progress: lineWriter{s.cmd.ErrOrStderr()}}
+	o := doctor.Options{Clients: s.words("client"), ReadOnly: s.is("read-only"), PlayOn: s.is("play-on"), Progress: lineWriter{s.cmd.ErrOrStderr()}}
 	f := s.cmd.Flags()
 	o.Rate, _ = f.GetFloat64("rate")
 	o.MaxRequests, _ = f.GetInt("max-requests")
@@ -109,15 +111,13 @@ func (s *session) runDoctor(o doctor.Options) error {
 	if err != nil {
 		return s.doctorError(err)
 	}
-	if file := s.text("junit"); file != "" {
-		if err := writeJUnit(file, r); err != nil {
-			return err
-		}
-	}
 	if s.is("json") {
 		err = s.json(r)
 	} else {
 		err = s.cleanly(r.Text)
+	}
+	if file := s.text("junit"); file != "" && err == nil {
+		err = writeJUnit(file, r)
 	}
 	switch {
 	case err != nil:

@@ -34,8 +34,9 @@ realistic stream of changes on your own machine. At the end it reads everything
 back and compares it with the company that it made up. The same seed makes the
 same company and the same changes.
 
-Use a tenant of its own: the people stay in it, so that you can look at them, and
-a second run of the same seed finds them there and adopts them.
+Use a tenant of its own: the people stay in it, so that you can look at them.
+Whoever is there under a name of the company and was not made by this run is left
+alone, and ends it: a second run takes another --seed, or an empty tenant.
 
 --users takes a CSV file whose first line names its columns: userName, and
 givenName, familyName, department, title, mobile, country and groups, which has
@@ -81,8 +82,8 @@ func (s *session) simulateEntra() (err error) {
 		return wrongUse("--url is required; see %s --help", s.cmd.CommandPath())
 	case s.given("users") && (s.given("size") || s.given("groups")):
 		return wrongUse("--users is given instead of --size and --groups")
-	case o.Users < 1 || o.Groups < 0 || o.Cycles < 1 || o.Rate < 0 || o.Wait < 0:
-		return wrongUse("--size and --cycles have to be at least 1, --groups, --rate and --wait not negative")
+	case o.Users < 1 || o.Groups < 0 || o.Cycles < 1 || o.Rate < 0 || o.Rate > 10_000 || o.Wait < 0:
+		return wrongUse("--size and --cycles have to be at least 1, --groups, --rate and --wait not negative, --rate at most 10,000")
 	}
 	if file := s.text("users"); file != "" {
 		in, err := os.Open(file)
