@@ -47,6 +47,7 @@ type Tenancy struct {
 	standings map[string]*Standing
 	changes   uint64 // counts changes of tenants by this process
 	verdicts  verdicts
+	expiries  expiries
 	erasures  map[string]*erasure
 	wake      chan string          // a tenant to look after now
 	warned    map[string]time.Time // tokens, by id: when their expiry was last logged

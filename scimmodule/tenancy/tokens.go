@@ -110,16 +110,41 @@ func Warning(tok registry.Token, now time.Time) string {
 	}
 }
 
+// expiries are the sentences of Warnings, for a while: probes ask often, and to
+// answer takes a look at all tokens.
+type expiries struct {
+	list  []string
+	until time.Time
+}
+
+// expiriesFor is how long they hold, unless this process mints or revokes.
+const expiriesFor = 30 * time.Second
+
 // Warnings are sentences about tokens of all tenants that expire within 30 days.
 func (t *Tenancy) Warnings(ctx context.Context) ([]string, error) {
-	var list []string
 	now := time.Now()
+	t.mu.RLock()
+	known, revoked := t.expiries, t.verdicts.revoked
+	t.mu.RUnlock()
+	if now.Before(known.until) {
+		return known.list, nil
+	}
+	var list []string
 	err := t.registry.Tokens(ctx, "", func(tok registry.Token) {
 		if w := Warning(tok, now); w != "" && now.Before(tok.Expires) {
 			list = append(list, fmt.Sprintf("token %s of tenant %s: %s", tok.ID, tok.Tenant, w))
 		}
 	})
-	return list, err
+	if err != nil {
+		return nil, err
+	}
+	list = slices.Clip(list) // whoever asks adds to it
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.verdicts.revoked == revoked {
+		t.expiries = expiries{list, now.Add(expiriesFor)}
+	}
+	return list, nil
 }
 
 // countTokens tells the observer of expiries, and where logged is set the log,

@@ -92,6 +92,7 @@ func (t *Tenancy) learn(secret string, tok registry.Token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.verdicts.keep(token.HashOf(secret), tok, time.Now().Add(freshFor))
+	t.expiries = expiries{}
 }
 
 // forgetVerdicts ends all verdicts: a token was revoked, or the store has others.
@@ -99,6 +100,7 @@ func (t *Tenancy) forgetVerdicts() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.verdicts.revoked++
+	t.expiries = expiries{}
 	for h, v := range t.verdicts.valid {
 		v.until = time.Time{}
 		t.verdicts.valid[h] = v
